@@ -1,0 +1,52 @@
+"""The command line: one module a command; what is heavy is imported when a command runs."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import typer
+
+from penstock.cli.apply import apply
+from penstock.cli.check import check
+from penstock.cli.dead_letters import app as dead_letters
+from penstock.cli.demo import demo
+from penstock.cli.doctor import doctor
+from penstock.cli.ingest import ingest
+from penstock.cli.query import query
+from penstock.cli.reconcile import reconcile
+from penstock.cli.simulate import simulate
+from penstock.cli.status import status
+from penstock.cli.up import up
+from penstock.cli.version import version
+from penstock.errors import PenstockError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Real-time data on ClickHouse: sources, bronze, silver, gold, serve.",
+)
+for command in (demo, up, check, apply, ingest, simulate, query, reconcile, status):
+    app.command()(command)
+app.add_typer(dead_letters, name="dead-letters")
+for command in (doctor, version):
+    app.command()(command)
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Returns:
+        0 ok · 1 failed · 2 usage · 3 the plan has changes · 4 a check failed · 5 the project is
+        invalid · 6 a service cannot be reached.
+    """
+    try:
+        app(args=list(words) if words is not None else None)
+    except PenstockError as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(error.exit_code)
+    return 0

@@ -1,0 +1,32 @@
+"""`penstock apply`: create what the project names, and nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from penstock.cli.place import DataPath, ProjectPath, find
+from penstock.cli.terminal import Json, emit, say
+
+
+def apply(project: ProjectPath = Path(), data: DataPath = None, json: Json = False) -> None:
+    """Create the project's databases, tables and views; refuse what would lose data."""
+    from penstock.cli.running import answers
+    from penstock.errors import UsageError
+    from penstock.runtime.platform import Platform
+
+    place = find(project, data)
+    if answers(place.url):
+        raise UsageError(
+            f"the platform at {place.url} runs and has applied its project already",
+            next_step="stop it first, or look with `penstock status`",
+        )
+    platform = Platform(place.project, place.settings, place.data)
+    applied = platform.start(land=False)
+    platform.stop()
+    if json:
+        emit({"created": applied.created, "unchanged": applied.unchanged})
+    for name in applied.created:
+        say(f"created    {name}")
+    for name in applied.unchanged:
+        say(f"unchanged  {name}")
+    say("next: penstock up")

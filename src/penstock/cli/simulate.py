@@ -1,0 +1,273 @@
+"""`penstock simulate`: play a city of homes against a source, or write its rows to a file."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, BinaryIO
+
+import typer
+
+from penstock.errors import UsageError
+from penstock.settings import duration
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from penstock.simulate.homes import Homes, Schedule
+    from penstock.simulate.http import HttpSender
+    from penstock.simulate.truth import Truth
+
+_URL = "http://127.0.0.1:8000/v1/ingest/homes/readings"
+_HISTORY_ROWS = 10_000_000
+_STDOUT = "-"
+
+_Domain = Annotated[str, typer.Argument(help="What to play: homes.")]
+_Homes = Annotated[int, typer.Option(help="How many homes.")]
+_Rate = Annotated[float | None, typer.Option(help="Rows a second of all homes [one a home].")]
+_For = Annotated[str | None, typer.Option("--for", help="End after this long, such as 60s.")]
+_History = Annotated[str | None, typer.Option(help="Send the past instead, such as 30d, at once.")]
+_Rows = Annotated[int | None, typer.Option(help="End after so many readings [history: 10M].")]
+_Seed = Annotated[int, typer.Option(help="The same seed and start give the same rows.")]
+_Start = Annotated[str | None, typer.Option(help="First time; a history's end. ISO 8601 [now].")]
+_To = Annotated[str, typer.Option(help="http or file.")]
+_Url = Annotated[str, typer.Option(help="Where to, with --to http.")]
+_Path = Annotated[str, typer.Option(help="Where to, with --to file; - is stdout.")]
+_Late = Annotated[float, typer.Option(help="Share of rows that are 1 to 30 minutes late.")]
+_Duplicates = Annotated[float, typer.Option(help="Share of rows that are sent twice.")]
+_Malformed = Annotated[float | None, typer.Option(help="Share of bad rows [0.0002; history: 0].")]
+_TruthFile = Annotated[Path | None, typer.Option(help="Keep exact counts of what was sent here.")]
+_Ids = Annotated[Path | None, typer.Option(help="List acknowledged bodies here (--to http).")]
+_Serial = Annotated[bool, typer.Option("--serial", help="Number the rows.")]
+_Json = Annotated[bool, typer.Option("--json", help="Print the counts as JSON at the end.")]
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """Where the rows go and where their account is kept."""
+
+    to: str
+    url: str
+    path: str
+    truth: Path | None
+    ids: Path | None
+    as_json: bool
+
+    def __post_init__(self) -> None:
+        if self.to not in ("http", "file"):
+            raise UsageError(f"--to {self.to} is unknown", next_step="--to http or --to file")
+        if self.to == "http" and not self.url.startswith(("http://", "https://")):
+            raise UsageError(f"{self.url!r} is no address", next_step=f"--url {_URL}")
+        if self.to == "file" and self.ids is not None:
+            raise UsageError("--ids lists answers, and a file gives none", next_step="--to http")
+        if self.to == "file" and self.path == _STDOUT and self.as_json:
+            raise UsageError(
+                "the rows and the counts cannot both go to stdout",
+                next_step="--path FILE, or --truth FILE instead of --json",
+            )
+
+
+def simulate(
+    domain: _Domain = "homes",
+    *,
+    homes: _Homes = 1000,
+    rate: _Rate = None,
+    for_: _For = None,
+    history: _History = None,
+    rows: _Rows = None,
+    seed: _Seed = 1,
+    start: _Start = None,
+    to: _To = "http",
+    url: _Url = _URL,
+    path: _Path = _STDOUT,
+    late: _Late = 0.005,
+    duplicates: _Duplicates = 0.001,
+    malformed: _Malformed = None,
+    truth: _TruthFile = None,
+    ids: _Ids = None,
+    serial: _Serial = False,
+    as_json: _Json = False,
+) -> None:
+    """Play devices: the same seed gives the same rows, and every row sent is counted."""
+    from penstock.simulate.homes import SOURCE, Faults, Homes
+    from penstock.simulate.rows import DECIMALS
+    from penstock.simulate.truth import Truth
+
+    if domain != "homes":
+        raise UsageError(
+            f"there is no simulator of {domain!r}", next_step="penstock simulate homes"
+        )
+    target = _Target(to, url, path, truth, ids, as_json)
+    for_s = None if for_ is None else duration(for_)
+    amount = _Amount(homes, rate, for_s, history, rows)
+    if malformed is None:
+        malformed = 0.0002 if history is None else 0.0
+    stream = Homes(
+        _schedule(amount, _epoch_ms(start), to),
+        homes=homes,
+        seed=seed,
+        faults=Faults(late=late, duplicates=duplicates, malformed=malformed),
+        serial=serial,
+    )
+    account = Truth(SOURCE, seed, DECIMALS)
+    try:
+        if to == "http":
+            asyncio.run(_send(stream, account, target, for_s))
+        else:
+            _write(stream, account, target)
+    finally:
+        _summarise(account, target)
+
+
+@dataclass(frozen=True, slots=True)
+class _Amount:
+    """How much is asked for."""
+
+    homes: int
+    rate: float | None
+    for_s: float | None
+    history: str | None
+    rows: int | None
+
+
+def _schedule(amount: _Amount, start_ms: int, to: str) -> Schedule:
+    from penstock.simulate.homes import Schedule
+
+    if amount.history is not None:
+        if amount.rate is not None:
+            raise UsageError(
+                "a history is sent at once, at no rate",
+                next_step="say how many readings with --rows",
+            )
+        rows = _HISTORY_ROWS if amount.rows is None else amount.rows
+        return Schedule.history(start_ms, duration(amount.history), rows, max(1, amount.homes))
+    if amount.rows is not None and amount.rows < 1:
+        raise UsageError(f"--rows {amount.rows} is no number of rows", next_step="--rows 100000")
+    rate = float(amount.homes) if amount.rate is None else amount.rate
+    endless = Schedule.live(start_ms, rate)
+    ends = [] if amount.rows is None else [amount.rows]
+    if amount.for_s is not None:
+        ends.append(endless.due(amount.for_s * 1000.0))
+    if to == "file" and not ends:
+        raise UsageError(
+            "a file needs an end", next_step="--for 60s, --rows 100000 or --history 30d"
+        )
+    return Schedule.live(start_ms, rate, min(ends, default=None))
+
+
+async def _send(stream: Homes, account: Truth, target: _Target, for_s: float | None) -> None:
+    """Post the rows; the first Ctrl-C ends in good order, a second one at once."""
+    from penstock.simulate.http import HttpSender, Pace
+    from penstock.simulate.truth import BatchLog
+
+    with contextlib.ExitStack() as stack:
+        log = None
+        if target.ids is not None:
+            log = stack.enter_context(contextlib.closing(BatchLog(target.ids)))
+        sender = HttpSender(
+            target.url,
+            stream,
+            account,
+            pace=Pace(for_s=for_s),
+            truth_file=target.truth,
+            batch_log=log,
+        )
+        sender.on_account = _progress
+        _say(f"sending to {target.url}; Ctrl-C ends it")
+        stack.enter_context(_signals(sender))
+        await sender.run()
+
+
+@contextlib.contextmanager
+def _signals(sender: HttpSender) -> Iterator[None]:
+    """While this holds, SIGINT and SIGTERM ask the sender to stop; a second one kills."""
+    loop = asyncio.get_running_loop()
+    numbers = (signal.SIGINT, signal.SIGTERM)
+
+    def ask() -> None:
+        for number in numbers:
+            loop.remove_signal_handler(number)
+        _say("ending: waiting for the last answers (Ctrl-C again ends at once)")
+        sender.stop.set()
+
+    for number in numbers:
+        loop.add_signal_handler(number, ask)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            loop.remove_signal_handler(number)
+
+
+def _write(stream: Homes, account: Truth, target: _Target) -> None:
+    """Write the rows; Ctrl-C and a reader that has had enough (`| head`) end it in good order."""
+    from penstock.simulate.file import write_rows
+
+    with contextlib.ExitStack() as stack:
+        file: BinaryIO = sys.stdout.buffer
+        if target.path != _STDOUT:
+            file = stack.enter_context(Path(target.path).open("wb"))
+        try:
+            write_rows(stream, file, account, truth_file=target.truth, on_account=_progress)
+        except KeyboardInterrupt:
+            _say("ended early")
+        except BrokenPipeError:
+            # Nothing may be flushed to the closed pipe when the interpreter ends.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _summarise(account: Truth, target: _Target) -> None:
+    """Say what became of the rows, and what to do next."""
+    document = account.document()
+    if sys.stderr.isatty():
+        _say("")
+    malformed = sum(document["malformed"].values())
+    _say(f"{document['sent']:,} rows sent, {document['acknowledged']:,} acknowledged")
+    _say(
+        f"  {document['good']:,} good ({document['duplicates']:,} of them duplicates, "
+        f"{document['late']:,} late), {malformed:,} malformed"
+    )
+    if document["unacknowledged"] or document["skipped"]:
+        _say(
+            f"  {document['unacknowledged']:,} unacknowledged ({document['refused']:,} of them "
+            f"refused), {document['skipped']:,} never sent because nobody took them in time"
+        )
+    if target.as_json:
+        print(json.dumps(document, indent=2))
+    if target.to == "http":
+        _say("next: penstock reconcile")
+    elif target.path != _STDOUT:
+        _say(f"next: penstock ingest homes/readings {target.path}")
+
+
+def _progress(account: Truth) -> None:
+    if sys.stderr.isatty():
+        text = f"{account.sent:,} rows sent, {account.acknowledged:,} acknowledged"
+        print(f"\r{text}", end="", file=sys.stderr, flush=True)
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
+def _epoch_ms(moment: str | None) -> int:
+    """Epoch milliseconds of an ISO 8601 time (UTC where it names no zone), or of now."""
+    if moment is None:
+        return time.time_ns() // 1_000_000
+    try:
+        parsed = datetime.fromisoformat(moment)
+    except ValueError as error:
+        raise UsageError(
+            f"{moment!r} is no ISO 8601 time", next_step="--start 2026-11-21T14:00:00Z"
+        ) from error
+    if parsed.tzinfo is None:
+        parsed = parsed.replace(tzinfo=UTC)
+    return round(parsed.timestamp() * 1000)

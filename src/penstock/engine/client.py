@@ -1,0 +1,222 @@
+"""The one client: every part of Penstock outside this package speaks to ClickHouse through it.
+
+Whether an embedded engine or a server answers is decided by the address alone.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote, urlsplit
+
+import msgspec
+
+from penstock.errors import EngineDownError, EngineError, StaleLeaseError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from clickhouse_connect.driver.client import Client as Driver
+
+_NATIVE_PORT: Final = 9000
+_STALE: Final = 1001
+# The driver logs every refused statement as unexpected; the caller reports it once, in its words.
+logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)
+_URL: Final = re.compile(r"\s*\(for url [^)]*\)\s*\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where the engine is.
+
+    Attributes:
+        host: name or number.
+        port: of ClickHouse's HTTP interface.
+        user: empty for a visitor without the key.
+        key: the password; empty for a visitor.
+        secure: over TLS.
+    """
+
+    host: str
+    port: int
+    user: str = ""
+    key: str = ""
+    secure: bool = False
+
+    @classmethod
+    def parse(cls, url: str) -> Address:
+        """Read `http[s]://[user[:key]@]host[:port]`.
+
+        Raises:
+            UsageError: it is no such address, or names ClickHouse's native port.
+        """
+        parts = urlsplit(url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise UsageError(
+                f"{parts.scheme}://{parts.hostname or ''} is no address of ClickHouse over HTTP",
+                next_step="write http://user:key@host:8123",
+            )
+        secure = parts.scheme == "https"
+        port = parts.port or (8443 if secure else 8123)
+        if port == _NATIVE_PORT:
+            raise UsageError(
+                "9000 is ClickHouse's native port", next_step="use the HTTP port: 8123"
+            )
+        user = unquote(parts.username or "")
+        return cls(parts.hostname, port, user, unquote(parts.password or ""), secure)
+
+
+class Client:
+    """ClickHouse over HTTP; may be used from many threads.
+
+    Args:
+        address: where the engine is; it is not contacted before the first statement.
+        timeout: seconds a statement may take.
+    """
+
+    def __init__(self, address: Address, *, timeout: float = 300.0) -> None:
+        self.address = address
+        self._timeout = timeout
+        self._lock = threading.Lock()
+        self._made: Driver | None = None
+
+    def execute(
+        self, sql: str, *, database: str = "", params: Mapping[str, str] | None = None
+    ) -> None:
+        """Run a statement that gives no rows.
+
+        Raises:
+            EngineError: refused. EngineDownError: not reached.
+        """
+        self.fetch(sql, database=database, params=params)
+
+    def fetch(
+        self,
+        sql: str,
+        form: str | None = None,
+        *,
+        database: str = "",
+        params: Mapping[str, str] | None = None,
+    ) -> bytes:
+        """Run a statement and give the answer's bytes as the engine wrote them.
+
+        Args:
+            sql: the statement, without a FORMAT clause where `form` is given.
+            form: ClickHouse format of the answer.
+            database: where unqualified names are looked up.
+            params: values of `{name:Type}`, as text.
+
+        Raises:
+            EngineError: refused. EngineDownError: not reached.
+        """
+        answer: bytes = self._call(
+            lambda driver: driver.raw_query(
+                sql,
+                parameters=dict(params) if params else None,
+                fmt=form,
+                use_database=False,
+                transport_settings=_headers(database),
+            )
+        )
+        return answer
+
+    def rows(
+        self, sql: str, *, database: str = "", params: Mapping[str, str] | None = None
+    ) -> list[dict[str, Any]]:
+        """Run a query and give its rows; for small answers only."""
+        lines = self.fetch(sql, "JSONEachRow", database=database, params=params).splitlines()
+        return [msgspec.json.decode(line) for line in lines]
+
+    def value(
+        self, sql: str, *, database: str = "", params: Mapping[str, str] | None = None
+    ) -> Any:  # noqa: ANN401 - whatever the query says
+        """Run a query and give the first column of its first row."""
+        return next(iter(self.rows(sql, database=database, params=params)[0].values()))
+
+    def insert(
+        self, sql: str, body: bytes, *, rows: int, database: str = "", lease: str = ""
+    ) -> None:
+        """Send rows.
+
+        Args:
+            sql: `INSERT INTO … FORMAT …`.
+            body: the rows in that format.
+            rows: how many they are; another count is refused and nothing is written.
+            database: where unqualified names are looked up.
+            lease: `stream=epoch` of the lander, refused where a newer one has been seen.
+
+        Raises:
+            StaleLeaseError: a newer lander holds the stream.
+            EngineError: refused. EngineDownError: not reached, or the answer was lost.
+        """
+        headers = {**_headers(database), "X-Penstock-Rows": str(rows)}
+        if lease:
+            headers["X-Penstock-Lease"] = lease
+        self._call(
+            lambda driver: driver.command(
+                sql, data=body, use_database=False, transport_settings=headers
+            )
+        )
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        with self._lock:
+            if self._made is not None:
+                self._made.close()
+                self._made = None
+
+    def _call(self, work: Any) -> Any:  # noqa: ANN401 - a function of the driver
+        from clickhouse_connect.driver.exceptions import (  # noqa: PLC0415
+            ClickHouseError,
+            DatabaseError,
+        )
+
+        try:
+            return work(self._driver())
+        except ClickHouseError as error:
+            code = error.code if isinstance(error, DatabaseError) else None
+            if code is None:
+                raise EngineDownError(
+                    f"the engine at {self.address.host}:{self.address.port} did not answer",
+                    where=_trim(str(error)),
+                    next_step="it is restarted if it is ours; else check CLICKHOUSE_URL",
+                ) from error
+            if code == _STALE:
+                raise StaleLeaseError(_trim(str(error))) from error
+            raise EngineError(_trim(str(error)), code=code) from error
+
+    def _driver(self) -> Driver:
+        with self._lock:
+            if self._made is None:
+                import clickhouse_connect  # noqa: PLC0415 - a fifth of a second, paid on use
+
+                self._made = clickhouse_connect.get_client(
+                    host=self.address.host,
+                    port=self.address.port,
+                    username=self.address.user or None,
+                    password=self.address.key,
+                    secure=self.address.secure,
+                    compress=False,
+                    autogenerate_session_id=False,
+                    send_receive_timeout=int(self._timeout),
+                    query_retries=0,
+                )
+            return self._made
+
+
+def literal(value: str) -> str:
+    """A string literal of ClickHouse."""
+    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def _headers(database: str) -> dict[str, str]:
+    return {"X-ClickHouse-Database": database} if database else {}
+
+
+def _trim(text: str) -> str:
+    """The engine's own words, without the driver's wrapping."""
+    match = re.search(r"Code: \d+\.?\s*(?:DB::Exception: )?(.*)", text, re.DOTALL)
+    return _URL.sub("", match[1] if match else text).strip()[:2000]

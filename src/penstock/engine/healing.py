@@ -1,0 +1,101 @@
+"""Healing of a data directory before an engine opens it.
+
+The engine writes the record «this block is stored» into a table's `deduplication_logs` before
+it renames the block's part into place. A kill between the two leaves a record without a part:
+every retry of that block is then answered OK and stores nothing, for good. So before a
+directory is opened, records whose part is neither on disk nor inside a larger part are dropped.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_PART = re.compile(r"(?P<partition>.+?)_(?P<low>\d+)_(?P<high>\d+)_(?P<level>\d+)(?:_\d+)?")
+_ADDED = "1"  # the operation of a record that says «stored»; 2 says «dropped»
+_FIELDS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Healed:
+    """A record that was dropped.
+
+    Attributes:
+        table: the table's folder, relative to the data directory.
+        part: the part that the record names and that does not exist.
+    """
+
+    table: str
+    part: str
+
+
+def heal(data: Path) -> list[Healed]:
+    """Drop the records of parts that never came to be.
+
+    Args:
+        data: the engine's data directory; no engine may have it open.
+
+    Returns:
+        What was dropped, in the order of folders.
+    """
+    healed: list[Healed] = []
+    for logs in sorted(data.glob("store/*/*/deduplication_logs")):
+        parts = list(_parts(logs.parent))
+        for log in sorted(logs.glob("*.txt")):
+            healed += _heal_log(log, parts, str(logs.parent.relative_to(data)))
+    return healed
+
+
+def _heal_log(log: Path, parts: list[tuple[str, int, int]], table: str) -> list[Healed]:
+    raw = log.read_bytes()
+    lines = raw.splitlines(keepends=True)
+    kept: list[bytes] = []
+    dropped: list[Healed] = []
+    for line in lines:
+        fields = line.decode("utf-8", "replace").rstrip("\n").split("\t")
+        if not line.endswith(b"\n") or len(fields) < _FIELDS:
+            # A torn last line: the engine would read it as a record of another block.
+            dropped.append(Healed(table, "(torn record)"))
+        elif fields[0] == _ADDED and not _covered(fields[1], parts):
+            dropped.append(Healed(table, fields[1]))
+        else:
+            kept.append(line)
+    if dropped:
+        _replace(log, b"".join(kept))
+    return dropped
+
+
+def _covered(name: str, parts: list[tuple[str, int, int]]) -> bool:
+    match = _PART.fullmatch(name)
+    if match is None:
+        return True  # not a name we understand: leave it to the engine
+    partition, low, high = match["partition"], int(match["low"]), int(match["high"])
+    return any(p == partition and a <= low and high <= b for p, a, b in parts)
+
+
+def _parts(table: Path) -> Iterator[tuple[str, int, int]]:
+    for entry in os.scandir(table):
+        match = _PART.fullmatch(entry.name)
+        if match is not None and entry.is_dir() and not entry.name.startswith("tmp"):
+            yield match["partition"], int(match["low"]), int(match["high"])
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Replace a file so that a crash leaves the old or the new one, never half of it."""
+    new = path.with_suffix(".healing")
+    with new.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -1,0 +1,91 @@
+"""The host: the process that owns the embedded engine and serves it over HTTP on loopback.
+
+Started by the supervisor as `python -m penstock.engine.host`; it ends when the pipe on its
+standard input closes, so it never outlives the platform that started it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import threading
+from pathlib import Path
+
+import uvicorn
+
+from penstock.engine.datadir import Ownership, check_version, key
+from penstock.engine.front import Front
+from penstock.engine.healing import heal
+from penstock.engine.inserts import STAGING
+from penstock.engine.leases import Leases
+from penstock.engine.listener import listen
+from penstock.engine.pool import Pool
+from penstock.errors import PenstockError
+
+_CONNECTIONS = 6
+_TAKEOVER = 10.0  # seconds to wait for an engine that is shutting down
+
+
+def run(data: Path, port: int, memory: int, *, healing: bool = True) -> None:
+    """Own the data directory and serve until standard input closes.
+
+    Args:
+        data: the platform's data directory; the engine's is `engine` inside it.
+        port: on 127.0.0.1.
+        memory: most bytes the engine may use.
+        healing: False only in the test that proves healing is needed.
+
+    Raises:
+        DataDirError, DataDirTakenError, PortTakenError: what to do is in the error.
+    """
+    with Ownership(data / "engine.lock", wait=_TAKEOVER):
+        listener = listen("127.0.0.1", port)
+        check_version(data)
+        if healing:
+            for healed in heal(data / "engine"):
+                _say({"event": "healed", "table": healed.table, "part": healed.part})
+        pool = Pool(data / "engine", size=_CONNECTIONS, memory=memory)
+        with pool.connection() as connection:
+            connection.run(f"CREATE DATABASE IF NOT EXISTS {STAGING} ENGINE = Memory")
+        front = Front(pool, key(data), Leases(data / "leases.json"), workers=_CONNECTIONS)
+        server = uvicorn.Server(
+            uvicorn.Config(front.app, log_level="warning", access_log=False, timeout_keep_alive=75)
+        )
+        threading.Thread(target=_stop_with_parent, args=(server,), daemon=True).start()
+        _say({"event": "ready", "port": port, "pid": os.getpid()})
+        server.run(sockets=[listener])
+        pool.close()
+
+
+def _stop_with_parent(server: uvicorn.Server) -> None:
+    sys.stdin.buffer.read()
+    server.should_exit = True
+
+
+def _say(event: dict[str, object]) -> None:
+    sys.stdout.write(json.dumps(event) + "\n")
+    sys.stdout.flush()
+
+
+def main() -> int:
+    """Entry of the process; an error is one JSON line on standard output, for the supervisor."""
+    parser = argparse.ArgumentParser(prog="penstock-engine")
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--memory", type=int, required=True)
+    parser.add_argument("--no-healing", action="store_true")
+    words = parser.parse_args()
+    try:
+        run(words.data, words.port, words.memory, healing=not words.no_healing)
+    except PenstockError as error:
+        kind = type(error).__name__
+        _say({"event": "failed", "kind": kind, "what": error.what, "where": error.where,
+              "next": error.next_step})  # fmt: skip
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,57 @@
+"""The fence against a lander that wakes after another has taken its stream."""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from penstock.errors import EngineError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_STALE = 1001  # none of ClickHouse's codes: the client turns it into StaleLeaseError
+
+
+class Leases:
+    """The highest lease epoch seen of every stream, kept on disk across restarts.
+
+    Args:
+        path: a small JSON file, rewritten only when an epoch rises.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        raw = path.read_bytes() if path.exists() else b"{}"
+        self._epochs = msgspec.json.decode(raw, type=dict[str, int])
+
+    def check(self, lease: str) -> None:
+        """Take note of `stream=epoch`.
+
+        Raises:
+            EngineError: a higher epoch has been seen: the sender must stop writing.
+        """
+        stream, _, text = lease.rpartition("=")
+        epoch = int(text)
+        with self._lock:
+            seen = self._epochs.get(stream, 0)
+            if epoch < seen:
+                raise EngineError(
+                    f"Code: {_STALE}. lease {epoch} of {stream} is over: {seen} holds it now",
+                    code=_STALE,
+                )
+            if epoch > seen:
+                self._epochs[stream] = epoch
+                self._save()
+
+    def _save(self) -> None:
+        new = self._path.with_suffix(".new")
+        with new.open("wb") as file:
+            file.write(msgspec.json.encode(self._epochs))
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(self._path)

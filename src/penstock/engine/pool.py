@@ -1,0 +1,160 @@
+"""Connections to the engine in this process; each runs one statement at a time, in a thread.
+
+chDB releases the GIL while it works, so a pool of connections answers side by side.
+"""
+
+from __future__ import annotations
+
+import queue
+import re
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+from penstock.errors import EngineError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+# Names of settings and databases end up in a statement of ours, so nothing else may be in them.
+IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_CODE = re.compile(r"Code: (\d+)\.")
+_BAD_ARGUMENTS = 36
+
+_CONFIG = """<clickhouse>
+  <users_config>{users}</users_config>
+  <timezone>UTC</timezone>
+  <max_server_memory_usage>{memory}</max_server_memory_usage>
+  <mark_cache_size>67108864</mark_cache_size>
+  <uncompressed_cache_size>0</uncompressed_cache_size>
+  <background_pool_size>2</background_pool_size>
+  <background_schedule_pool_size>4</background_schedule_pool_size>
+</clickhouse>
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What one statement gave.
+
+    Attributes:
+        body: the answer in the asked format.
+        rows_read: rows the engine read for it.
+        bytes_read: bytes the engine read for it.
+        seconds: time in the engine.
+    """
+
+    body: bytes
+    rows_read: int = 0
+    bytes_read: int = 0
+    seconds: float = 0.0
+
+
+class Connection:
+    """One connection: a database it stands in, and settings that last for one statement."""
+
+    def __init__(self, raw: Any) -> None:  # noqa: ANN401 - chDB ships no types
+        self.raw = raw
+        self._database = "default"
+
+    def enter(self, database: str) -> None:
+        """Stand in a database; unqualified names then mean its tables."""
+        if database == self._database:
+            return
+        if IDENTIFIER.fullmatch(database) is None:
+            raise EngineError(f"{database!r} is no name of a database", code=_BAD_ARGUMENTS)
+        self.run(f"USE `{database}`")
+        self._database = database
+
+    @contextmanager
+    def settings(self, changes: Mapping[str, str]) -> Iterator[None]:
+        """Set settings for the statements inside the block, then put the defaults back."""
+        done: list[str] = []
+        try:
+            for name, value in changes.items():
+                if IDENTIFIER.fullmatch(name) is None:
+                    raise EngineError(f"{name!r} is no name of a setting", code=_BAD_ARGUMENTS)
+                self.run(f"SET {name} = {quote(value)}")
+                done.append(name)
+            yield
+        finally:
+            for name in done:
+                self.run(f"SET {name} = DEFAULT")
+
+    def run(
+        self, sql: str, output: str = "TabSeparated", params: Mapping[str, str] | None = None
+    ) -> Result:
+        """Run one statement.
+
+        Args:
+            sql: the statement; a FORMAT clause in it beats `output`.
+            output: ClickHouse format of the answer.
+            params: values of `{name:Type}`, escaped as in TabSeparated.
+
+        Raises:
+            EngineError: the engine refused it; `code` is ClickHouse's.
+        """
+        try:
+            answer = self.raw.query(sql, output, params=dict(params) if params else None)
+        except RuntimeError as error:
+            raise refused(error) from error
+        return Result(answer.bytes(), answer.rows_read(), answer.bytes_read(), answer.elapsed())
+
+
+def refused(error: Exception) -> EngineError:
+    """The engine's exception as ours, with ClickHouse's code."""
+    text = str(error).strip()
+    match = _CODE.search(text)
+    return EngineError(text, code=int(match[1]) if match else 1002)
+
+
+def quote(value: str) -> str:
+    """A string literal of ClickHouse."""
+    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+class Pool:
+    """A fixed number of connections to one data directory.
+
+    Args:
+        data: the engine's folder.
+        size: how many statements can run at once.
+        memory: most bytes the engine may use.
+    """
+
+    def __init__(self, data: Path, *, size: int, memory: int) -> None:
+        import chdb  # noqa: PLC0415 - half a second that only the host's process should pay
+
+        self._connections: list[Connection] = []
+        self._idle: queue.SimpleQueue[Connection] = queue.SimpleQueue()
+        address = f"{data}?config-file={_write_config(data, memory)}"
+        for _ in range(size):
+            connection = Connection(chdb.connect(address))
+            self._connections.append(connection)
+            self._idle.put(connection)
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        """Borrow a connection; waits until one is idle."""
+        connection = self._idle.get()
+        try:
+            yield connection
+        finally:
+            self._idle.put(connection)
+
+    def close(self) -> None:
+        """Close all connections; the engine then lets go of the folder."""
+        for connection in self._connections:
+            connection.raw.close()
+
+
+def _write_config(data: Path, memory: int) -> Path:
+    folder = data.parent / "engine-config"
+    folder.mkdir(parents=True, exist_ok=True)
+    users = folder / "users.xml"
+    users.write_text(resources.files("penstock.engine").joinpath("users.xml").read_text("utf-8"))
+    config = folder / "config.xml"
+    config.write_text(_CONFIG.format(users=users, memory=memory))
+    return config

@@ -1,0 +1,181 @@
+"""The engine's process, kept alive: started, watched, restarted, stopped.
+
+Everything an engine process knows comes in its arguments; its environment is emptied first, so
+that no secret of the user's is in the process that runs SQL.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import structlog
+
+from penstock import errors
+from penstock.engine.client import Address
+from penstock.engine.datadir import key
+from penstock.errors import EngineDownError, PenstockError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+_KEPT = ("PATH", "HOME", "LANG", "TMPDIR", "PYTHONPATH", "VIRTUAL_ENV", "LD_LIBRARY_PATH")
+_START = 60.0  # seconds an engine may take to open a large directory
+_STOP = 15.0
+_log = structlog.get_logger(__name__)
+
+
+class EngineProcess:
+    """The embedded engine as a child process.
+
+    Args:
+        data: the platform's data directory.
+        port: of the front, on 127.0.0.1.
+        memory: most bytes the engine may use.
+        healing: False only in the test that proves healing is needed.
+    """
+
+    def __init__(self, data: Path, port: int, memory: int, *, healing: bool = True) -> None:
+        self._data, self._port, self._memory, self._healing = data, port, memory, healing
+        self._child: subprocess.Popen[str] | None = None
+        self._lock = threading.RLock()
+        self._stopping = False
+        self.starts = 0
+        self.state = "stopped"
+        self.on_start: Callable[[], None] = lambda: None
+
+    @property
+    def address(self) -> Address:
+        """Where it listens, with the key."""
+        return Address("127.0.0.1", self._port, "penstock", key(self._data))
+
+    @property
+    def pid(self) -> int:
+        """Process id of the engine that runs now; 0 where none does."""
+        return self._child.pid if self._child is not None else 0
+
+    def start(self) -> None:
+        """Start it and wait until it answers.
+
+        Raises:
+            PenstockError: why it could not start; the kind is the host's own error.
+        """
+        with self._lock:
+            self._stopping = False
+            self._spawn()
+        threading.Thread(target=self._watch, name="engine-watch", daemon=True).start()
+
+    def restart(self, reason: str, *, seen: int | None = None) -> None:
+        """Stop and start it, so that its directory is healed before the next statement.
+
+        Args:
+            reason: for the log.
+            seen: `starts` when the caller's statement failed; if the engine has been started
+                since, nothing needs to be done.
+        """
+        with self._lock:
+            if self._stopping or (seen is not None and seen != self.starts):
+                return
+            _log.warning("engine_restart", reason=reason)
+            self._end()
+            self._spawn()
+
+    def stop(self) -> None:
+        """Stop it, letting statements in flight end."""
+        with self._lock:
+            self._stopping = True
+            self._end()
+            self.state = "stopped"
+
+    def _spawn(self) -> None:
+        self.state = "starting"
+        words = [sys.executable, "-m", "penstock.engine.host", "--data", str(self._data)]
+        words += ["--port", str(self._port), "--memory", str(self._memory)]
+        if not self._healing:
+            words.append("--no-healing")
+        environment = {k: os.environ[k] for k in _KEPT if k in os.environ} | {"TZ": "UTC"}
+        self._child = subprocess.Popen(
+            words,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=environment,
+            text=True,
+            start_new_session=True,  # Ctrl-C is for the platform, which then stops the engine
+        )
+        self._await_ready(self._child)
+        self.starts += 1
+        self.state = "up"
+        self.on_start()
+
+    def _await_ready(self, child: subprocess.Popen[str]) -> None:
+        deadline = time.monotonic() + _START
+        assert child.stdout is not None  # noqa: S101 - Popen was asked for a pipe
+        for line in child.stdout:
+            event = json.loads(line) if line.startswith("{") else {}
+            match event.get("event"):
+                case "ready":
+                    return
+                case "healed":
+                    _log.warning("engine_healed", table=event["table"], part=event["part"])
+                case "failed":
+                    child.wait()
+                    raise _failed(event)
+            if time.monotonic() > deadline:
+                break
+        child.kill()
+        child.wait()
+        raise EngineDownError(
+            "the engine did not start",
+            where=str(self._data),
+            next_step="its own words are above; `penstock doctor` checks the machine",
+        )
+
+    def _end(self) -> None:
+        child = self._child
+        if child is None:
+            return
+        if child.stdin is not None:
+            child.stdin.close()
+        try:
+            child.wait(_STOP)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+        if child.stdout is not None:
+            child.stdout.close()
+
+    def _watch(self) -> None:
+        """Start it again whenever it ends by itself."""
+        pause = 0.1
+        while not self._stopping:
+            child = self._child
+            if child is None or child.poll() is None:
+                time.sleep(0.05)
+                continue
+            with self._lock:
+                if self._stopping or self._child is not child:
+                    continue
+                _log.error("engine_ended", status=child.returncode)
+                self._end()
+                try:
+                    self._spawn()
+                    pause = 0.1
+                except PenstockError as error:
+                    _log.error("engine_start_failed", what=error.what)
+                    self.state = "down"
+            if self.state == "down":
+                time.sleep(pause)
+                pause = min(pause * 2, 10.0)
+
+
+def _failed(event: dict[str, str]) -> PenstockError:
+    kind = getattr(errors, event.get("kind", ""), None)
+    if not (isinstance(kind, type) and issubclass(kind, PenstockError)):
+        kind = EngineDownError
+    return kind(event["what"], where=event["where"], next_step=event["next"])

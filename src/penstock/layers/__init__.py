@@ -1,0 +1,1 @@
+"""Bytes become bronze, silver and gold: landing, apply, reconcile, dead letters."""

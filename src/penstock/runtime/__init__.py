@@ -1,0 +1,1 @@
+"""The supervisor: the one place that knows everyone."""

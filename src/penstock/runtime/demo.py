@@ -1,0 +1,148 @@
+"""The demo: a city that sends, its history in the background, real houses beside it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from penstock.runtime.platform import Platform
+
+HISTORY_ROWS = 10_000_000
+HISTORY_DAYS = 30
+# Rows a second that history may take: well under what landing does, so that live rows stay fresh.
+HISTORY_RATE = 60_000
+_FILES = ("household_power", "appliances_energy")
+_DRAIN = 60.0
+_END = 20.0  # seconds a sender may take to write its last counts
+_log = structlog.get_logger(__name__)
+
+
+@dataclass
+class Demo:
+    """Senders around a platform; each is a process of its own that counts what it sent.
+
+    Args:
+        platform: started.
+        url: where the platform answers.
+        homes: how many send each second.
+        history: whether the last 30 days are sent, too.
+    """
+
+    platform: Platform
+    url: str
+    homes: int = 1000
+    history: bool = True
+    _senders: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    _loaded: list[int] = field(default_factory=list)
+    _stopping: threading.Event = field(default_factory=threading.Event)
+
+    def start(self) -> None:
+        """Start the senders; what an earlier run has sent already is not sent again."""
+        self._earlier = self._received()
+        now = str(int(time.time()))
+        self._spawn("live", ["--homes", str(self.homes), "--seed", now])
+        fresh = self.platform.ledger.get("demo_history") is None
+        if self.history and fresh:
+            self.platform.ledger.put("demo_history", "started")
+            words = ["--history", f"{HISTORY_DAYS}d", "--rows", str(HISTORY_ROWS)]
+            words += ["--rate", str(HISTORY_RATE), "--homes", str(self.homes), "--seed", "1"]
+            self._spawn("history", words)
+            self.platform.history = self._progress
+        if fresh:
+            self._loader = threading.Thread(target=self._load_files, daemon=True)
+            self._loader.start()
+
+    def finish(self) -> dict[str, Any]:
+        """End the senders, wait for what they sent, and give the account of the run."""
+        self._stopping.set()
+        for sender in self._senders:
+            if sender.poll() is None:
+                sender.send_signal(signal.SIGINT)
+        for sender in self._senders:
+            try:
+                sender.wait(_END)
+            except subprocess.TimeoutExpired:
+                sender.kill()
+        if hasattr(self, "_loader"):
+            self._loader.join(_END)
+        self.platform.drain(_DRAIN)
+        return self._account()
+
+    def _account(self) -> dict[str, Any]:
+        reconciled = self.platform.reconcile()
+        status = self.platform.status()
+        sent = sum(self._truth(name).get("acknowledged", 0) for name in ("live", "history"))
+        received = self._earlier + sent + sum(self._loaded)
+        silver = sum(s["silver"] for s in reconciled["sources"])
+        dead = sum(s["dead_letters"] for s in reconciled["sources"])
+        fresh = {k: status["freshness_ms"][k] for k in ("p50", "p99")}
+        counts = {"received": received, "silver": silver, "dead_letters": dead}
+        ok = reconciled["ok"] and received == silver + dead
+        verdict = {"ok": ok, "sources": reconciled["sources"]}
+        return {
+            **counts,
+            "reconcile": verdict,
+            "freshness_ms": fresh,
+            "domains": {"homes": {**counts, "reconcile": {"ok": ok}, "freshness_ms": fresh}},
+            "urls": {
+                "page": self.url,
+                "openapi": f"{self.url}/openapi.json",
+                "clickhouse": f"http://127.0.0.1:{self.platform.settings.number('engine_port')}",
+            },
+        }
+
+    def _spawn(self, name: str, words: list[str]) -> None:
+        command = [sys.executable, "-m", "penstock.cli", "simulate", "homes", *words]
+        command += ["--url", f"{self.url}/v1/ingest/homes/readings"]
+        command += ["--truth", str(self._truth_file(name))]
+        self._truth_file(name).unlink(missing_ok=True)
+        self._senders.append(
+            subprocess.Popen(
+                command,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,  # Ctrl-C ends them through `finish`, in order
+                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            )
+        )
+
+    def _load_files(self) -> None:
+        """The real houses, moved to end now."""
+        for name in _FILES:
+            if self._stopping.is_set():
+                return
+            words = [sys.executable, "-m", "penstock.cli", "ingest", f"homes/{name}", "--json"]
+            words += ["--project", str(self.platform.project.root), "--shift-to", "now"]
+            words += ["--url", self.url]
+            done = subprocess.run(words, capture_output=True, check=False)
+            if done.returncode:
+                _log.error("demo_file_failed", file=name, why=done.stderr.decode()[-500:])
+            else:
+                self._loaded.append(int(json.loads(done.stdout)["acknowledged"]))
+
+    def _progress(self) -> dict[str, int] | None:
+        done = int(self._truth("history").get("acknowledged", 0))
+        return {"done": done, "target": HISTORY_ROWS} if done < HISTORY_ROWS else None
+
+    def _received(self) -> int:
+        return sum(total.rows for total in self.platform.ledger.totals().values())
+
+    def _truth_file(self, name: str) -> Path:
+        return self.platform.data / f"truth-{name}.json"
+
+    def _truth(self, name: str) -> dict[str, Any]:
+        path = self._truth_file(name)
+        document: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+        return document

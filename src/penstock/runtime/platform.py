@@ -1,0 +1,266 @@
+"""The platform: everything one data directory needs, started in order and stopped in reverse.
+
+::
+
+    own the directory → open the ledger → start the engine → apply the project → audit
+    → resume the sources → land → serve
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+import penstock
+from penstock.engine.client import Address, Client
+from penstock.engine.datadir import Ownership
+from penstock.engine.process import EngineProcess
+from penstock.errors import PenstockError, UsageError
+from penstock.layers.apply import Applied, apply
+from penstock.layers.landing import Hooks, Lander, Limits, Target
+from penstock.layers.reconcile import as_document, reconcile
+from penstock.runtime.audit import audit
+from penstock.runtime.freshness import Freshness
+from penstock.serve.app import Application, Services
+from penstock.serve.cache import Versions
+from penstock.sources.http import HttpSource
+from penstock.store.database import Store
+from penstock.store.ledger import Ledger
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from penstock.project.objects import Project
+    from penstock.settings import Settings
+    from penstock.sources.http import Receipt
+    from penstock.store.records import Batch
+
+_LOOPBACK = {"127.0.0.1", "::1", "localhost"}
+_SWEEP = 30.0  # seconds between looks for spool segments that may go
+_log = structlog.get_logger(__name__)
+
+
+class Platform:
+    """A project that runs.
+
+    Args:
+        project: loaded and valid.
+        settings: in force.
+        data: the data directory.
+    """
+
+    def __init__(self, project: Project, settings: Settings, data: Path) -> None:
+        self.project, self.settings, self.data = project, settings, data
+        self.landers: list[Lander] = []
+        self.history: Callable[[], dict[str, int] | None] = lambda: None
+        self._sources: dict[tuple[str, str], HttpSource] = {}
+        self._base: dict[tuple[str, str], int] = {}
+        self._versions = Versions()
+        self._freshness = Freshness()
+        self._stop = threading.Event()
+        self._threads: list[threading.Thread] = []
+        self._engine: EngineProcess | None = None
+        self._engine_version = ""
+        if settings.text("host") not in _LOOPBACK:
+            raise UsageError(
+                f"host {settings.text('host')} is not this machine, and there is no login yet",
+                next_step="listen on 127.0.0.1 and put a proxy with a login in front",
+            )
+
+    def start(self, *, land: bool = True) -> Applied:
+        """Bring everything up but the web server.
+
+        Args:
+            land: False to look at the data only, as `penstock reconcile` does by itself.
+
+        Raises:
+            PenstockError: what is in the way, and what to do.
+        """
+        self._owner = Ownership(self.data / "platform.lock", wait=1.0)
+        try:
+            self.store = Store.open(self.data / "penstock.db")
+            self.ledger = Ledger(self.store)
+            self.client = Client(self._start_engine())
+            self._engine_version = str(self.client.value("SELECT version()"))
+            applied = apply(self.project, self.client, self.ledger)
+            self._make_landers()
+            audited = audit(self.landers, self.ledger)
+            if audited:
+                _log.info("boot_audit", batches=audited)
+            if land:
+                self._start_landers()
+        except PenstockError:
+            self.stop()
+            raise
+        return applied
+
+    def application(self) -> Application:
+        """The web application of this platform."""
+        return Application(
+            Services(
+                project=self.project,
+                client=self.client,
+                versions=self._versions,
+                sources=self._sources,
+                landed=_landed,
+                status=self.status,
+                reconcile=self.reconcile,
+                ready=self._ready,
+                max_body=self.settings.number("max_body"),
+            )
+        )
+
+    def stop(self) -> None:
+        """Land what is being landed, then let go of everything."""
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(30)
+        for source in self._sources.values():
+            source.close()
+        if hasattr(self, "ledger"):
+            self.ledger.put("clean_stop", "yes")
+        if hasattr(self, "client"):
+            self.client.close()
+        if self._engine is not None:
+            self._engine.stop()
+        if hasattr(self, "store"):
+            self.store.close()
+        self._owner.release()
+
+    def drain(self, seconds: float) -> bool:
+        """Wait until everything received is landed; False where that took too long."""
+        deadline = time.monotonic() + seconds
+        while any(source.spool.rows_waiting for source in self._sources.values()):
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.05)
+        return True
+
+    def reconcile(self) -> dict[str, Any]:
+        """The proof of counts, as a document."""
+        return as_document(reconcile(self.project, self.landers, self.client, self.ledger))
+
+    def status(self) -> dict[str, Any]:
+        """How the platform is, as a document; the balance is exact at one instant a source."""
+        sources = [self._source_status(lander) for lander in self.landers]
+        received = sum(s["accepted"] for s in sources)
+        silver, dead = (sum(s[k] for s in sources) for k in ("good", "dead"))
+        in_flight = sum(s["in_flight"] for s in sources)
+        return {
+            "version": penstock.__version__,
+            "project": self.project.title or self.project.name,
+            "engine": {
+                "state": self._engine.state if self._engine else "up",
+                "version": self._engine_version,
+            },
+            "sources": sources,
+            "freshness_ms": self._freshness.document(),
+            "rows_per_s": self._freshness.rows_per_second(),
+            "balance": {
+                "received": received,
+                "silver": silver,
+                "dead_letters": dead,
+                "in_flight": in_flight,
+                "difference": received - silver - dead - in_flight,
+            },
+            "history": self.history(),
+        }
+
+    @property
+    def engine_pid(self) -> int:
+        """Process id of the embedded engine; 0 where a server is used."""
+        return self._engine.pid if self._engine else 0
+
+    def _start_engine(self) -> Address:
+        url = self.settings.text("clickhouse_url")
+        if url:
+            return Address.parse(url)
+        self._engine = EngineProcess(
+            self.data, self.settings.number("engine_port"), self.settings.number("engine_memory")
+        )
+        self._engine.start()
+        return self._engine.address
+
+    def _make_landers(self) -> None:
+        limits = Limits(
+            rows=min(self.settings.number("batch_rows"), 500_000),
+            size=min(self.settings.number("batch_bytes"), 128 * 1024 * 1024),
+            age=self.settings.seconds("batch_age"),
+        )
+        hooks = Hooks(self._engine_starts, self._restart_engine, self._closed)
+        for wanted in self.project.sources():
+            if wanted.kind != "http":
+                continue
+            folder = self.data / "spool" / f"{wanted.domain}.{wanted.name}"
+            limit = self.settings.number("spool_bytes")
+            source = HttpSource(wanted.domain, wanted.name, folder, limit=limit)
+            target = Target.of(self.project, wanted.domain, wanted.name)
+            self._sources[wanted.domain, wanted.name] = source
+            self.landers.append(Lander(source, target, self.ledger, self.client, limits, hooks))
+
+    def _start_landers(self) -> None:
+        for lander in self.landers:
+            lander.start()
+            key = (lander.source.domain, lander.source.name)
+            landed = self.ledger.totals().get(key)
+            lander.state.good = landed.good if landed else 0
+            lander.state.dead = landed.dead if landed else 0
+            self._base[key] = (landed.rows if landed else 0) + self._sources[key].spool.rows_waiting
+            self._thread(partial(lander.run, self._stop), f"land-{key[0]}-{key[1]}")
+        self._thread(self._sweep, "spool-sweep")
+
+    def _thread(self, work: Callable[[], None], name: str) -> None:
+        thread = threading.Thread(target=work, name=name, daemon=True)
+        thread.start()
+        self._threads.append(thread)
+
+    def _sweep(self) -> None:
+        """Let the spool forget what is landed and old enough."""
+        while not self._stop.wait(_SWEEP):
+            older = int((time.time() - self.settings.seconds("spool_keep")) * 1000)
+            for source in self._sources.values():
+                source.spool.forget(older_ms=older)
+
+    def _engine_starts(self) -> int:
+        return self._engine.starts if self._engine else 0
+
+    def _restart_engine(self, reason: str, seen: int) -> None:
+        if self._engine is not None:
+            self._engine.restart(reason, seen=seen)
+        else:
+            time.sleep(1.0)  # a server heals itself; do not hammer it
+
+    def _closed(self, lander: Lander, batch: Batch, received_ms: int) -> None:
+        self._versions.bump(lander.target.tables)
+        self._freshness.note(batch.rows, batch.closed_ms - received_ms)
+
+    def _source_status(self, lander: Lander) -> dict[str, Any]:
+        key = (lander.source.domain, lander.source.name)
+        source = self._sources[key]
+        with lander.counting:
+            accepted, waiting = source.spool.counts()
+            good, dead = lander.state.good, lander.state.dead
+        return {
+            "domain": key[0],
+            "source": key[1],
+            "state": lander.state.name,
+            "reason": lander.state.reason,
+            "accepted": self._base.get(key, 0) + accepted,
+            "landed": good + dead,
+            "good": good,
+            "dead": dead,
+            "in_flight": waiting,
+        }
+
+    def _ready(self) -> bool:
+        blocked = any(lander.state.name == "blocked" for lander in self.landers)
+        return not blocked and (self._engine is None or self._engine.state == "up")
+
+
+def _landed(source: HttpSource, receipt: Receipt) -> bool:
+    return source.spool.is_landed(receipt.part, receipt.stop)

@@ -1,0 +1,1 @@
+"""What goes out: endpoints, live pages, the page itself."""

@@ -1,0 +1,212 @@
+"""The ASGI application: one place where every path is listed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from starlette.applications import Starlette
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from penstock.engine.strangers import is_stranger
+from penstock.errors import PenstockError
+from penstock.layers import dead_letters
+from penstock.serve.cache import Cache, Versions
+from penstock.serve.endpoints import Endpoints
+from penstock.serve.ingest import Ingest
+from penstock.serve.live import Live
+from penstock.serve.openapi import document
+from penstock.serve.problems import on_error, problem
+from penstock.serve.ui import Page
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping
+
+    from starlette.requests import Request
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from penstock.engine.client import Client
+    from penstock.project.objects import Project
+    from penstock.sources.http import HttpSource, Receipt
+
+_UI = Path(__file__).parent / "_ui"
+_MOST_LETTERS = 1000
+
+
+@dataclass(frozen=True)
+class Services:
+    """What the application needs of the platform that runs it.
+
+    Attributes:
+        project: what is served.
+        client: to the engine, with the key.
+        versions: of tables, bumped as batches land.
+        sources: the HTTP sources by (domain, name).
+        landed: whether the rows of a receipt can be queried.
+        status: the status document.
+        reconcile: the proof of counts; may take a while.
+        ready: whether the engine answers and no source is blocked.
+        max_body: most bytes of a request's body.
+    """
+
+    project: Project
+    client: Client
+    versions: Versions
+    sources: Mapping[tuple[str, str], HttpSource]
+    landed: Callable[[HttpSource, Receipt], bool]
+    status: Callable[[], dict[str, Any]]
+    reconcile: Callable[[], dict[str, Any]]
+    ready: Callable[[], bool]
+    max_body: int
+
+
+class Application:
+    """The application and what must be closed with it.
+
+    Args:
+        services: of the platform.
+    """
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        endpoints = Endpoints(services.project, services.client, Cache(services.versions))
+        ingest = Ingest(services.sources, services.landed, services.max_body)
+        self.live = Live(endpoints, services.versions, self._documents())
+        self._openapi = document(services.project)
+        routes = [
+            Route("/v1/ingest/{domain}/{source}", ingest.__call__, methods=["POST"]),
+            Route("/v1/ingest/{source}", ingest.__call__, methods=["POST"]),
+            Route("/v1/endpoints/{domain}/{name}", endpoints.__call__),
+            Route("/v1/endpoints/{name}", endpoints.__call__),
+            Route("/v1/live", self.live.__call__),
+            Route("/v1/status", self._status),
+            Route("/v1/dead-letters", self._dead_letters),
+            Route("/v1/reconcile", self._reconcile),
+            Route("/openapi.json", self._describe),
+            Route("/metrics", self._metrics),
+            Route("/healthz", _healthy),
+            Route("/readyz", self._readyz),
+            Route("/v1/{rest:path}", _unknown),
+            Route("/{path:path}", Page(_UI).__call__),
+        ]
+        self.app = SameOrigin(
+            Starlette(
+                routes=routes,
+                exception_handlers={PenstockError: on_error},
+                lifespan=self._lifespan,
+            )
+        )
+
+    @asynccontextmanager
+    async def _lifespan(self, _app: Starlette) -> AsyncIterator[None]:
+        yield
+        await self.live.close()
+
+    def _documents(self) -> dict[str, Any]:
+        first = self._services.project.domains[0].name if self._services.project.domains else ""
+
+        async def status() -> bytes:
+            return json.dumps(await asyncio.to_thread(self._services.status)).encode()
+
+        async def letters() -> bytes:
+            return json.dumps(await asyncio.to_thread(self._letters, first, 20)).encode()
+
+        return {"status": status, **({"dead_letters": letters} if first else {})}
+
+    def _letters(self, domain: str, limit: int) -> dict[str, Any]:
+        found = self._services.project.domain(domain)
+        total = sum(int(g["rows"]) for g in dead_letters.groups(found, self._services.client))
+        return {"total": total, "items": dead_letters.newest(found, self._services.client, limit)}
+
+    async def _status(self, _request: Request) -> Response:
+        return JSONResponse(await asyncio.to_thread(self._services.status))
+
+    async def _dead_letters(self, request: Request) -> Response:
+        domain = request.query_params.get("domain") or self._services.project.domains[0].name
+        text = request.query_params.get("limit", "20")
+        limit = min(int(text), _MOST_LETTERS) if text.isdigit() else 20
+        return JSONResponse(await asyncio.to_thread(self._letters, domain, limit))
+
+    async def _reconcile(self, _request: Request) -> Response:
+        return JSONResponse(await asyncio.to_thread(self._services.reconcile))
+
+    async def _describe(self, _request: Request) -> Response:
+        return JSONResponse(self._openapi)
+
+    async def _readyz(self, _request: Request) -> Response:
+        ready = await asyncio.to_thread(self._services.ready)
+        return PlainTextResponse("ready\n" if ready else "not ready\n", 200 if ready else 503)
+
+    async def _metrics(self, _request: Request) -> Response:
+        status = await asyncio.to_thread(self._services.status)
+        return PlainTextResponse(_exposition(status), media_type="text/plain; version=0.0.4")
+
+
+class SameOrigin:
+    """Refuses pages of other origins before anything else looks at a request."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, or refuse it with 403."""
+        if scope["type"] == "http":
+            headers = {k.decode("latin-1"): v.decode("latin-1") for k, v in scope["headers"]}
+            # A link from another page may open ours: only that, and only to read.
+            opens = headers.get("sec-fetch-mode") == "navigate" and scope["method"] == "GET"
+            if opens:
+                headers.pop("sec-fetch-site", None)
+            if is_stranger(headers):
+                refused = problem(
+                    403,
+                    "Another origin",
+                    "this platform answers programs on this machine and its own page",
+                    code="another_origin",
+                    next_step="call it from a program, or open its own page",
+                )
+                await refused(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+
+def _exposition(status: dict[str, Any]) -> str:
+    """The status as Prometheus text."""
+    lines = [
+        "# TYPE penstock_rows_accepted_total counter",
+        "# TYPE penstock_rows_landed_total counter",
+        "# TYPE penstock_rows_in_flight gauge",
+    ]
+    for source in status["sources"]:
+        labels = f'{{domain="{source["domain"]}",source="{source["source"]}"}}'
+        lines += [
+            f"penstock_rows_accepted_total{labels} {source['accepted']}",
+            f"penstock_rows_landed_total{labels} {source['landed']}",
+            f"penstock_rows_in_flight{labels} {source['in_flight']}",
+        ]
+    balance, fresh = status["balance"], status["freshness_ms"]
+    lines += [
+        "# TYPE penstock_dead_letters_total counter",
+        f"penstock_dead_letters_total {balance['dead_letters']}",
+        "# TYPE penstock_balance gauge",
+        f"penstock_balance {balance['difference']}",
+        "# TYPE penstock_freshness_seconds gauge",
+        f'penstock_freshness_seconds{{quantile="0.5"}} {fresh["p50"] / 1000}',
+        f'penstock_freshness_seconds{{quantile="0.99"}} {fresh["p99"] / 1000}',
+    ]
+    return "\n".join(lines) + "\n"
+
+
+async def _healthy(_request: Request) -> Response:
+    return PlainTextResponse("ok\n")
+
+
+async def _unknown(request: Request) -> Response:
+    return problem(
+        404, "Not found", f"there is no {request.url.path}", code="not_found",
+        next_step="/openapi.json lists every path",
+    )  # fmt: skip

@@ -1,0 +1,123 @@
+"""`GET /v1/endpoints/{domain}/{name}.{format}`: a SELECT with typed parameters, as bytes."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from starlette.responses import Response
+
+from penstock.errors import BadInputError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from starlette.requests import Request
+
+    from penstock.engine.client import Client
+    from penstock.project.objects import Endpoint, Project
+    from penstock.serve.cache import Answer, Cache
+
+# Suffix → ClickHouse format and media type.
+FORMATS = {
+    "json": ("JSON", "application/json"),
+    "ndjson": ("JSONEachRow", "application/x-ndjson"),
+    "csv": ("CSVWithNames", "text/csv; charset=utf-8"),
+    "columns": ("JSONColumns", "application/json"),
+    "parquet": ("Parquet", "application/vnd.apache.parquet"),
+    "arrow": ("Arrow", "application/vnd.apache.arrow.file"),
+}
+
+
+class Endpoints:
+    """The endpoints of a project.
+
+    Args:
+        project: whose serve/ files they are.
+        client: to the engine.
+        cache: of finished answers.
+    """
+
+    def __init__(self, project: Project, client: Client, cache: Cache) -> None:
+        self._project, self._client, self._cache = project, client, cache
+
+    async def __call__(self, request: Request) -> Response:
+        """Answer one request.
+
+        Raises:
+            UsageError: 404. BadInputError: 400. EngineError: the query failed.
+        """
+        name, _, suffix = request.path_params["name"].rpartition(".")
+        if suffix not in FORMATS:
+            raise UsageError(
+                f"there is no format {suffix!r}", next_step=f"known: {', '.join(FORMATS)}"
+            )
+        endpoint = self.find(request.path_params.get("domain"), name)
+        answer, hit = await self.answer(endpoint, dict(request.query_params), FORMATS[suffix][0])
+        headers = {
+            "ETag": answer.etag,
+            "Cache-Control": "private, no-cache",
+            "X-Cache": "hit" if hit else "miss",
+        }
+        if answer.etag in request.headers.get("if-none-match", ""):
+            return Response(status_code=304, headers=headers)
+        return Response(answer.body, headers=headers, media_type=FORMATS[suffix][1])
+
+    def find(self, domain: str | None, name: str) -> Endpoint:
+        """An endpoint by name; the domain may be left out while the name is unique.
+
+        Raises:
+            UsageError: there is none, or several.
+        """
+        if domain:
+            return self._project.endpoint(domain, name)
+        found = [e for e in self._project.endpoints() if e.name == name]
+        if len(found) != 1:
+            names = ", ".join(f"{e.domain}/{e.name}" for e in found or self._project.endpoints())
+            raise UsageError(f"{name!r} names no single endpoint", next_step=f"known: {names}")
+        return found[0]
+
+    async def answer(
+        self, endpoint: Endpoint, given: Mapping[str, str], form: str
+    ) -> tuple[Answer, bool]:
+        """An endpoint's answer in a format, and whether it came from memory.
+
+        Raises:
+            BadInputError: an unknown or a missing parameter. EngineError: the query failed.
+        """
+        params = bind(endpoint, given)
+        key = (endpoint.domain, endpoint.name, form, *(f"{k}={v}" for k, v in params.items()))
+        return await self._cache.get(
+            endpoint,
+            key,
+            lambda: asyncio.to_thread(
+                self._client.fetch, endpoint.sql, form, database=endpoint.database, params=params
+            ),
+        )
+
+
+def bind(endpoint: Endpoint, given: Mapping[str, str]) -> dict[str, str]:
+    """Values of an endpoint's parameters: as given, else their defaults.
+
+    Raises:
+        BadInputError: status 400, for an unknown or a missing parameter.
+    """
+    names = [p.name for p in endpoint.params]
+    unknown = [name for name in given if name not in names]
+    if unknown:
+        raise BadInputError(
+            400,
+            "Unknown parameter",
+            f"{endpoint.name} has no parameter {unknown[0]!r}",
+            next_step=f"it has: {', '.join(names) or 'none'}",
+        )
+    values = {p.name: given.get(p.name, p.default) for p in endpoint.params}
+    missing = [name for name, value in values.items() if value is None]
+    if missing:
+        raise BadInputError(
+            400,
+            "Missing parameter",
+            f"{endpoint.name} needs {missing[0]}",
+            next_step=f"add ?{missing[0]}=…",
+        )
+    return {name: value for name, value in values.items() if value is not None}

@@ -1,0 +1,214 @@
+"""Live pages: one event stream a tab, one query for all viewers of a tile."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, urlsplit
+
+import structlog
+from starlette.responses import StreamingResponse
+
+from penstock.errors import PenstockError
+from penstock.serve.cache import tables_of
+from penstock.settings import duration
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from starlette.requests import Request
+
+    from penstock.project.objects import Endpoint
+    from penstock.serve.cache import Versions
+    from penstock.serve.endpoints import Endpoints
+
+_TICK = 0.25  # seconds: at most four frames a second
+_STATUS = 1.0
+_KEEP_ALIVE = 15.0
+_CLOCK = 1.0  # a tile that looks at the clock is asked at least this often
+_MOST_TILES = 20
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(eq=False)
+class Viewer:
+    """One tab: the newest frame of each tile that it has not been sent yet.
+
+    A slow tab misses frames in between, never the newest.
+    """
+
+    pending: dict[str, bytes] = field(default_factory=dict)
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def send(self, name: str, frame: bytes) -> None:
+        """Put a frame in place of an older one of the same name."""
+        self.pending[name] = frame
+        self.wake.set()
+
+
+@dataclass(eq=False)
+class Tile:
+    """An endpoint with parameters that somebody looks at."""
+
+    name: str
+    endpoint: Endpoint
+    params: dict[str, str]
+    viewers: set[Viewer] = field(default_factory=set)
+    frame: bytes = b""
+    body: bytes = b""
+    task: asyncio.Task[None] | None = None
+
+
+class Live:
+    """The streams of all tabs.
+
+    Args:
+        endpoints: what tiles show.
+        versions: of tables; a tile is asked again when one it reads has changed.
+        documents: other events by name → how to get the document as JSON bytes.
+    """
+
+    def __init__(
+        self,
+        endpoints: Endpoints,
+        versions: Versions,
+        documents: dict[str, Callable[[], Awaitable[bytes]]],
+    ) -> None:
+        self._endpoints, self._versions, self._documents = endpoints, versions, documents
+        self._tiles: dict[str, Tile] = {}
+        self._viewers: set[Viewer] = set()
+        self._closing = False
+        self._ticker: asyncio.Task[None] | None = None
+        self._last: dict[str, bytes] = {}
+
+    async def __call__(self, request: Request) -> StreamingResponse:
+        """Open a stream: `?tile=domain/endpoint?param=value`, as often as there are tiles.
+
+        Raises:
+            UsageError: a tile names no endpoint. BadInputError: a parameter is off.
+        """
+        tiles = [self._tile(name) for name in request.query_params.getlist("tile")[:_MOST_TILES]]
+        return StreamingResponse(
+            self._stream(tiles),
+            media_type="text/event-stream",
+            headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+        )
+
+    def say_goodbye(self) -> None:
+        """End every tab's stream; tabs come back by themselves."""
+        self._closing = True
+        for viewer in list(self._viewers):
+            viewer.send("bye", b"event: bye\ndata: {}\n\n")
+
+    async def close(self) -> None:
+        """Stop asking."""
+        for task in [t.task for t in self._tiles.values()] + [self._ticker]:
+            if task is not None:
+                task.cancel()
+
+    def _tile(self, name: str) -> Tile:
+        if name not in self._tiles:
+            parts = urlsplit(name)
+            domain, _, endpoint = parts.path.strip("/").rpartition("/")
+            found = self._endpoints.find(domain or None, endpoint)
+            return Tile(name, found, dict(parse_qsl(parts.query)))
+        return self._tiles[name]
+
+    async def _stream(self, tiles: list[Tile]) -> AsyncIterator[bytes]:
+        viewer = Viewer()
+        self._viewers.add(viewer)
+        try:
+            for tile in tiles:
+                self._join(self._tiles.setdefault(tile.name, tile), viewer)
+            self._start_ticker()
+            for name, frame in self._last.items():
+                viewer.send(name, frame)
+            yield b"retry: 1000\n\n"
+            while True:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(viewer.wake.wait(), _KEEP_ALIVE)
+                viewer.wake.clear()
+                frames, viewer.pending = viewer.pending, {}
+                yield b"".join(frames.values()) or b": keep-alive\n\n"
+                if self._closing:
+                    return
+        finally:
+            self._viewers.discard(viewer)
+            for tile in tiles:
+                self._leave(self._tiles.get(tile.name), viewer)
+
+    def _join(self, tile: Tile, viewer: Viewer) -> None:
+        tile.viewers.add(viewer)
+        if tile.frame:
+            viewer.send(tile.name, tile.frame)
+        if tile.task is None:
+            tile.task = asyncio.create_task(self._refresh(tile))
+
+    def _leave(self, tile: Tile | None, viewer: Viewer) -> None:
+        if tile is None:
+            return
+        tile.viewers.discard(viewer)
+        if not tile.viewers:
+            self._tiles.pop(tile.name, None)
+            if tile.task is not None:
+                tile.task.cancel()
+
+    async def _refresh(self, tile: Tile) -> None:
+        """Ask again when a table has changed or the clock has moved; send what is new."""
+        tables = tables_of(tile.endpoint)
+        pace = max(_TICK, duration(tile.endpoint.header.text("refresh") or "250ms"))
+        seen: tuple[int, ...] = ()
+        while True:
+            asked = time.monotonic()
+            versions = self._versions.of(tables)
+            frame = await self._ask(tile)
+            if frame:
+                tile.frame = frame
+                for viewer in tile.viewers:
+                    viewer.send(tile.name, frame)
+            seen = versions
+            while (waited := time.monotonic() - asked) < pace or (  # noqa: ASYNC110 - threads bump
+                self._versions.of(tables) == seen and waited < _CLOCK
+            ):
+                await asyncio.sleep(0.05)
+
+    async def _ask(self, tile: Tile) -> bytes:
+        """The tile's frame where it differs from the last, else nothing."""
+        try:
+            answer, _ = await self._endpoints.answer(tile.endpoint, tile.params, "JSONColumns")
+        except PenstockError as error:
+            document = {"tile": tile.name, "title": "The query failed", "detail": error.what}
+            return _event("problem", json.dumps(document).encode())
+        if answer.body == tile.body:
+            return b""
+        tile.body = answer.body
+        # The engine's bytes go out as they are; a line break would end the event's data.
+        columns = answer.body.replace(b"\n", b"")
+        head = json.dumps({"tile": tile.name, "at": int(time.time() * 1000)})[:-1].encode()
+        return _event("tile", head + b', "columns": ' + columns + b"}")
+
+    def _start_ticker(self) -> None:
+        if self._ticker is None or self._ticker.done():
+            self._ticker = asyncio.create_task(self._tick())
+
+    async def _tick(self) -> None:
+        while self._viewers:
+            for name, get in self._documents.items():
+                try:
+                    frame = _event(name, await get())
+                except PenstockError as error:
+                    _log.warning("live_document_failed", document=name, what=error.what)
+                    continue
+                if name == "status" or frame != self._last.get(name):
+                    self._last[name] = frame
+                    for viewer in self._viewers:
+                        viewer.send(name, frame)
+            await asyncio.sleep(_STATUS)
+
+
+def _event(name: str, data: bytes) -> bytes:
+    return b"event: " + name.encode() + b"\ndata: " + data + b"\n\n"

@@ -1,0 +1,162 @@
+"""`/openapi.json`: every path of the running platform, endpoints with their typed parameters."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import penstock
+from penstock.serve.endpoints import FORMATS
+
+if TYPE_CHECKING:
+    from penstock.project.objects import Endpoint, Project, Source
+
+_INTEGER = re.compile(r"U?Int\d+")
+_NUMBER = re.compile(r"(?:Float|Decimal).*")
+_PROBLEM = {
+    "description": "what happened, its cause, the next step (RFC 9457)",
+    "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+}
+
+
+def document(project: Project) -> dict[str, Any]:
+    """The OpenAPI 3.1 document of a project."""
+    paths: dict[str, Any] = {}
+    for source in project.sources():
+        if source.kind == "http":
+            paths[f"/v1/ingest/{source.domain}/{source.name}"] = {"post": _ingest(source)}
+    for endpoint in project.endpoints():
+        path = f"/v1/endpoints/{endpoint.domain}/{endpoint.name}.{{format}}"
+        paths[path] = {"get": _endpoint(endpoint)}
+    paths |= _PLATFORM
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": project.title or project.name, "version": penstock.__version__},
+        "paths": paths,
+        "components": {"schemas": _SCHEMAS},
+    }
+
+
+def _ingest(source: Source) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        kind: {"schema": {}} for kind in ("application/json", "application/x-ndjson")
+    }
+    wait = {
+        "name": "wait",
+        "in": "query",
+        "description": "answer 200 when the rows can be queried",
+        "schema": {"type": "boolean", "default": False},
+    }
+    accepted = {
+        "description": "rows taken",
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Accepted"}}},
+    }
+    return {
+        "operationId": f"ingest_{source.domain}_{source.name}",
+        "summary": "Send one object, an array, or one object a line; gzip is taken",
+        "parameters": [wait],
+        "requestBody": {"required": True, "content": body},
+        "responses": {
+            "200": accepted,
+            "202": accepted,
+            **{str(status): _PROBLEM for status in (400, 404, 413, 415, 429)},
+        },
+    }
+
+
+def _endpoint(endpoint: Endpoint) -> dict[str, Any]:
+    parameters: list[dict[str, Any]] = [
+        {
+            "name": "format",
+            "in": "path",
+            "required": True,
+            "schema": {"type": "string", "enum": list(FORMATS)},
+        }
+    ]
+    for param in endpoint.params:
+        schema = _schema(param.type)
+        if param.default is not None:
+            schema["default"] = param.default
+        parameters.append(
+            {
+                "name": param.name,
+                "in": "query",
+                "required": param.default is None,
+                "description": f"{param.description} ({param.type})".strip(),
+                "schema": schema,
+            }
+        )
+    content: dict[str, Any] = {media: {"schema": {}} for _, media in FORMATS.values()}
+    return {
+        "operationId": f"{endpoint.domain}_{endpoint.name}",
+        "summary": endpoint.header.description,
+        "parameters": parameters,
+        "responses": {
+            "200": {"description": "rows, in the asked format", "content": content},
+            "400": _PROBLEM,
+            "404": _PROBLEM,
+        },
+    }
+
+
+def _schema(kind: str) -> dict[str, Any]:
+    bare = kind.removeprefix("Nullable(")
+    if _INTEGER.match(bare):
+        return {"type": "integer"}
+    if _NUMBER.match(bare):
+        return {"type": "number"}
+    return {"type": "string"}
+
+
+def _get(summary: str, operation: str, schema: str = "") -> dict[str, Any]:
+    media: dict[str, Any] = {"schema": {"$ref": f"#/components/schemas/{schema}"} if schema else {}}
+    answer = {"description": summary, "content": {"application/json": media}}
+    return {"get": {"operationId": operation, "summary": summary, "responses": {"200": answer}}}
+
+
+def _object(**properties: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON Schema
+    return {"type": "object", "properties": properties}
+
+
+_WHOLE = {"type": "integer"}
+_TEXT = {"type": "string"}
+_PLATFORM = {
+    "/v1/status": _get("How the platform is: sources, freshness, balance", "status", "Status"),
+    "/v1/dead-letters": _get("Newest dead letters of a domain", "dead_letters", "DeadLetters"),
+    "/v1/reconcile": _get("Prove that nothing is lost or doubled", "reconcile"),
+    "/v1/live": _get("Server-sent events: tiles, status, dead letters", "live"),
+}
+_SCHEMAS = {
+    "Problem": _object(
+        type=_TEXT, title=_TEXT, status=_WHOLE, detail=_TEXT, code=_TEXT, next=_TEXT
+    ),
+    "Accepted": _object(accepted=_WHOLE, source=_TEXT),
+    "Status": _object(
+        version=_TEXT,
+        project=_TEXT,
+        engine=_object(state=_TEXT, version=_TEXT),
+        sources={
+            "type": "array",
+            "items": _object(
+                domain=_TEXT, source=_TEXT, state=_TEXT, reason=_TEXT,
+                accepted=_WHOLE, landed=_WHOLE, in_flight=_WHOLE,
+            ),
+        },
+        freshness_ms=_object(p50=_WHOLE, p99=_WHOLE, now=_WHOLE),
+        rows_per_s={"type": "number"},
+        balance=_object(
+            received=_WHOLE, silver=_WHOLE, dead_letters=_WHOLE, in_flight=_WHOLE,
+            difference=_WHOLE,
+        ),
+        history={"type": ["object", "null"], "properties": {"done": _WHOLE, "target": _WHOLE}},
+    ),
+    "DeadLetters": _object(
+        total=_WHOLE,
+        items={
+            "type": "array",
+            "items": _object(
+                source=_TEXT, part=_WHOLE, pos=_WHOLE, reason=_TEXT, ingested_ms=_WHOLE, raw=_TEXT
+            ),
+        },
+    ),
+}  # fmt: skip

@@ -1,0 +1,64 @@
+"""Errors as RFC 9457 problem documents: code, cause, next step."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starlette.responses import JSONResponse, Response
+
+from penstock.errors import (
+    BadInputError,
+    EngineDownError,
+    EngineError,
+    PenstockError,
+    SpoolFullError,
+    UsageError,
+)
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+# ClickHouse's codes that mean the caller's value was off, not the platform.
+_CALLERS = {6, 26, 27, 36, 38, 41, 53, 69, 70, 72, 130, 131, 321, 386, 456, 457, 691}
+_TIMEOUT = 159
+
+
+def problem(status: int, title: str, detail: str, *, code: str, next_step: str = "") -> Response:
+    """A problem document."""
+    body = {"type": "about:blank", "title": title, "status": status, "detail": detail, "code": code}
+    if next_step:
+        body["next"] = next_step
+    return JSONResponse(body, status, media_type="application/problem+json")
+
+
+async def on_error(_request: Request, error: Exception) -> Response:
+    """Turn one of our errors into its document; anything else is not handled here."""
+    if isinstance(error, BadInputError):
+        code = error.title.lower().replace(" ", "_")
+        return problem(error.status, error.title, error.what, code=code, next_step=error.next_step)
+    if isinstance(error, SpoolFullError):
+        answer = problem(429, "Too many records wait", error.what, code="spool_full",
+                         next_step=error.next_step)  # fmt: skip
+        answer.headers["Retry-After"] = "1"
+        return answer
+    if isinstance(error, EngineDownError):
+        answer = problem(503, "The engine is restarting", error.what, code="engine_down",
+                         next_step="try again in a second")  # fmt: skip
+        answer.headers["Retry-After"] = "1"
+        return answer
+    if isinstance(error, EngineError):
+        return _engine_problem(error)
+    if isinstance(error, UsageError):
+        return problem(404, "Not found", error.what, code="not_found", next_step=error.next_step)
+    if isinstance(error, PenstockError):
+        return problem(500, "It failed", error.what, code="failed", next_step=error.next_step)
+    raise error
+
+
+def _engine_problem(error: EngineError) -> Response:
+    if error.code in _CALLERS:
+        return problem(400, "Bad parameter", error.what, code=f"clickhouse_{error.code}",
+                       next_step="the types of all parameters are in /openapi.json")  # fmt: skip
+    status = 504 if error.code == _TIMEOUT else 500
+    return problem(status, "The query failed", error.what, code=f"clickhouse_{error.code}",
+                   next_step=error.next_step)  # fmt: skip

@@ -1,0 +1,171 @@
+"""Every setting as one record: name, type, default, help.
+
+Environment beats `penstock.toml` beats the default. The command line, the environment, the
+documentation and the validation all read the same records.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from penstock.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_SIZE = re.compile(r"(\d+)\s*(b|kb|mb|gb)?", re.IGNORECASE)
+_BYTES = {"": 1, "b": 1, "kb": 1024, "mb": 1024**2, "gb": 1024**3}
+
+
+def duration(text: str) -> float:
+    """Read a length of time such as `250ms`, `60s`, `10m`, `2h` or `30d`.
+
+    Returns:
+        Seconds.
+
+    Raises:
+        UsageError: the text is no length of time.
+    """
+    match = _DURATION.fullmatch(text.strip())
+    if match is None:
+        raise UsageError(
+            f"{text!r} is no length of time",
+            next_step="write a number and a unit: 250ms, 60s, 10m, 2h or 30d",
+        )
+    return float(match[1]) * _SECONDS[match[2]]
+
+
+def size(text: str) -> int:
+    """Read an amount of bytes such as `512kb`, `16mb` or `2gb` (powers of 1,024).
+
+    Raises:
+        UsageError: the text is no amount of bytes.
+    """
+    match = _SIZE.fullmatch(text.strip())
+    if match is None:
+        raise UsageError(
+            f"{text!r} is no amount of bytes",
+            next_step="write a number and a unit: 512kb, 16mb or 2gb",
+        )
+    return int(match[1]) * _BYTES[(match[2] or "").lower()]
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting.
+
+    Attributes:
+        name: as in `penstock.toml` under `[platform]`; the environment variable is
+            `PENSTOCK_` and the name in capitals unless `env` says otherwise.
+        kind: `str`, `int`, `duration` or `size`.
+        default: as a user would write it.
+        help: one sentence.
+        env: a conventional name of the environment where the field has one.
+    """
+
+    name: str
+    kind: str
+    default: str
+    help: str
+    env: str = ""
+
+    @property
+    def variable(self) -> str:
+        """The environment variable that sets it."""
+        return self.env or f"PENSTOCK_{self.name.upper()}"
+
+
+SETTINGS = (
+    Setting("data", "str", ".data", "Folder of the data, relative to the project."),
+    Setting("host", "str", "127.0.0.1", "Address the page and the API listen on."),
+    Setting("port", "int", "8000", "Port of the page and the API."),
+    Setting("engine_port", "int", "8123", "Port of the embedded engine (ClickHouse over HTTP)."),
+    Setting(
+        "clickhouse_url",
+        "str",
+        "",
+        "A ClickHouse server to use instead of the embedded engine, as http://user:key@host:8123.",
+        env="CLICKHOUSE_URL",
+    ),
+    Setting("engine_memory", "size", "800mb", "Most memory the embedded engine may use."),
+    Setting("prefix", "str", "", "Put before each domain's name to make its database's name."),
+    Setting("batch_age", "duration", "400ms", "A batch is landed when its oldest row is this old."),
+    Setting("batch_rows", "int", "200000", "Most rows of a batch (at most 500,000)."),
+    Setting("batch_bytes", "size", "32mb", "Most bytes of a batch (at most 128 MB)."),
+    Setting("max_body", "size", "16mb", "Most bytes of one request, after decompression."),
+    Setting("spool_bytes", "size", "2gb", "Most bytes waiting to be landed, for each source."),
+    Setting("spool_keep", "duration", "1h", "How long landed records stay in the spool."),
+)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings in force.
+
+    Attributes:
+        values: one for each record of `SETTINGS`, converted to its kind.
+        origins: where each value came from: `environment`, `penstock.toml` or `default`.
+    """
+
+    values: Mapping[str, str | int | float] = field(default_factory=dict)
+    origins: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def load(cls, toml: Mapping[str, object] | None = None) -> Settings:
+        """Resolve every setting: environment, then `[platform]` of the project, then default.
+
+        Raises:
+            UsageError: a value does not fit its kind; names the setting and where it was set.
+        """
+        values: dict[str, str | int | float] = {}
+        origins: dict[str, str] = {}
+        for setting in SETTINGS:
+            text, origin = setting.default, "default"
+            if toml is not None and setting.name in toml:
+                text, origin = str(toml[setting.name]), "penstock.toml"
+            if setting.variable in os.environ:
+                text, origin = os.environ[setting.variable], "environment"
+            values[setting.name] = _convert(setting, text, origin)
+            origins[setting.name] = origin
+        return cls(values, origins)
+
+    def text(self, name: str) -> str:
+        """The value of a setting of kind `str`."""
+        return str(self.values[name])
+
+    def number(self, name: str) -> int:
+        """The value of a setting of kind `int` or `size`."""
+        return int(self.values[name])
+
+    def seconds(self, name: str) -> float:
+        """The value of a setting of kind `duration`."""
+        return float(self.values[name])
+
+    def replace(self, **changes: str | float | None) -> Settings:
+        """Settings with some values set by the command line; None leaves one as it is."""
+        given = {k: v for k, v in changes.items() if v is not None}
+        return Settings(
+            {**self.values, **given}, {**self.origins, **dict.fromkeys(given, "command line")}
+        )
+
+
+def _convert(setting: Setting, text: str, origin: str) -> str | int | float:
+    try:
+        if setting.kind == "int":
+            return int(text)
+        if setting.kind == "duration":
+            return duration(text)
+        if setting.kind == "size":
+            return size(text)
+    except (ValueError, UsageError) as error:
+        raise UsageError(
+            f"{setting.name} = {text!r} is no {setting.kind}",
+            where=f"{setting.variable} ({origin})",
+            next_step=f"for example {setting.variable}={setting.default}",
+        ) from error
+    return text

@@ -1,0 +1,1 @@
+"""Metadata: the ledger of what has landed, in SQLite."""

@@ -1,0 +1,144 @@
+"""What the ledger hands out: frozen records, read from its tables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Rows `[start, stop)` of one part, as the source counts them."""
+
+    part: int
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """One source of one domain.
+
+    Attributes:
+        id: its number in the ledger.
+        domain: the folder it belongs to.
+        source: its name within the domain.
+        incarnation: which log it is: a topic's id, a spool's id, a bucket.
+        epoch: the lease it was read under. To write, lease it and put the new epoch here:
+            `replace(stream, epoch=ledger.lease(stream.id))`.
+    """
+
+    id: int
+    domain: str
+    source: str
+    incarnation: str
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """A batch that has been written down.
+
+    Attributes:
+        batch: its number, `_batch` in the engine; never handed out twice in one store.
+        stream_id: the stream it belongs to.
+        spans: what it holds, in the order the rows are landed; one span a part.
+        rows: how many rows that is; a source may have gaps, so at most the width of the spans.
+        size: bytes as read from the source.
+        fingerprint: of the content; the lander compares it when it rebuilds the batch.
+        ingested_ms: `_ingested_at` of all its rows, epoch milliseconds.
+        token: what the engine deduplicates by: 64 hex digits, bound to all of the above.
+        epoch: the lease it is being landed under.
+        attempts: how often landing it has failed.
+        error: why it failed last.
+        state: `open` until the engine has been seen to hold it.
+    """
+
+    batch: int
+    stream_id: int
+    spans: tuple[Span, ...]
+    rows: int
+    size: int
+    fingerprint: str
+    ingested_ms: int
+    token: str
+    epoch: int
+    attempts: int
+    error: str
+    state: Literal["open", "closed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A batch that has been landed: a closed intent (see there) and what became of its rows.
+
+    Attributes:
+        good: rows that reached silver.
+        dead: rows that are dead letters; `good + dead == rows`.
+        closed_ms: when it was closed, epoch milliseconds.
+    """
+
+    batch: int
+    stream_id: int
+    spans: tuple[Span, ...]
+    rows: int
+    good: int
+    dead: int
+    size: int
+    ingested_ms: int
+    token: str
+    fingerprint: str
+    closed_ms: int
+
+
+class Totals(NamedTuple):
+    """Counts over all closed batches of a source; `last_ingested_ms` is 0 where there is none."""
+
+    rows: int
+    good: int
+    dead: int
+    batches: int
+    last_ingested_ms: int
+
+
+def spans_of(stored: list[list[int]]) -> tuple[Span, ...]:
+    """Read spans as they are stored: `[[part, start, stop], …]`."""
+    return tuple(Span(*each) for each in stored)
+
+
+def intent_of(row: sa.Row[Any]) -> Intent:
+    """Read an intent from a row of `batch`."""
+    return Intent(
+        batch=row.batch,
+        stream_id=row.stream_id,
+        spans=spans_of(row.spans),
+        rows=row.rows,
+        size=row.size,
+        fingerprint=row.fingerprint,
+        ingested_ms=row.ingested_ms,
+        token=row.token,
+        epoch=row.epoch,
+        attempts=row.attempts,
+        error=row.error,
+        state="open" if row.closed_no is None else "closed",
+    )
+
+
+def batch_of(row: sa.Row[Any]) -> Batch:
+    """Read a landed batch from a row of `batch` that is closed."""
+    return Batch(
+        batch=row.batch,
+        stream_id=row.stream_id,
+        spans=spans_of(row.spans),
+        rows=row.rows,
+        good=row.good,
+        dead=row.dead,
+        size=row.size,
+        ingested_ms=row.ingested_ms,
+        token=row.token,
+        fingerprint=row.fingerprint,
+        closed_ms=row.closed_ms,
+    )

@@ -1,0 +1,100 @@
+"""The tables of the metadata store; SQLite and PostgreSQL take them alike.
+
+::
+
+    stream         one source of one domain, its lease epoch and its running totals
+      ├── position   part → next row; names the one batch that is open on the part, if any
+      └── batch      what was, or is being, landed: an intent while `closed_no` is NULL
+    table_version  how often a table of the engine has changed: the key of cached answers
+    note           small facts by key (boot id, clean stop, progress)
+
+The migrations under `migrations/versions` make the same tables step by step; a test compares them.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+HEAD = "0001"
+"""The schema this version of Penstock works with: the last revision under `migrations/versions`."""
+
+METADATA = sa.MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+_NUMBERED = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+"""SQLite numbers a key by itself only where its type is spelt INTEGER."""
+
+STREAM = sa.Table(
+    "stream",
+    METADATA,
+    sa.Column("id", _NUMBERED, primary_key=True),
+    sa.Column("domain", sa.Text, nullable=False),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("incarnation", sa.Text, nullable=False),
+    sa.Column("epoch", sa.BigInteger, nullable=False),
+    # Totals over closed batches, moved by the transaction that closes one: a status page asks for
+    # them each second, and summing months of batches would grow with time.
+    sa.Column("rows", sa.BigInteger, nullable=False),
+    sa.Column("good", sa.BigInteger, nullable=False),
+    sa.Column("dead", sa.BigInteger, nullable=False),
+    sa.Column("batches", sa.BigInteger, nullable=False),
+    sa.Column("last_ingested_ms", sa.BigInteger, nullable=False),
+    sa.UniqueConstraint("domain", "source"),
+    sqlite_autoincrement=True,
+)
+
+BATCH = sa.Table(
+    "batch",
+    METADATA,
+    # AUTOINCREMENT: a number once handed out is never handed out again, even if its row is deleted.
+    sa.Column("batch", _NUMBERED, primary_key=True),
+    sa.Column("stream_id", sa.ForeignKey("stream.id"), nullable=False),
+    sa.Column("epoch", sa.BigInteger, nullable=False),
+    sa.Column("spans", sa.JSON, nullable=False),  # [[part, start, stop], …] in the order landed
+    sa.Column("rows", sa.BigInteger, nullable=False),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("fingerprint", sa.Text, nullable=False),
+    sa.Column("ingested_ms", sa.BigInteger, nullable=False),
+    sa.Column("token", sa.Text, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("error", sa.Text, nullable=False),
+    sa.Column("good", sa.BigInteger, nullable=False),
+    sa.Column("dead", sa.BigInteger, nullable=False),
+    # NULL while open, then the order of closing. Batches close out of order, so the audit mark is
+    # one of these: a mark by batch number would pass over an older batch that closes after it.
+    sa.Column("closed_no", sa.BigInteger),
+    sa.Column("closed_ms", sa.BigInteger),
+    sa.UniqueConstraint("closed_no"),
+    sa.Index(None, "stream_id", "batch"),
+    sqlite_autoincrement=True,
+)
+
+POSITION = sa.Table(
+    "position",
+    METADATA,
+    sa.Column("stream_id", sa.ForeignKey("stream.id"), primary_key=True),
+    sa.Column("part", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("next_row", sa.BigInteger, nullable=False),
+    # One column, hence at most one open intent a part, by construction.
+    sa.Column("open_batch", sa.ForeignKey("batch.batch")),
+)
+
+TABLE_VERSION = sa.Table(
+    "table_version",
+    METADATA,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("version", sa.BigInteger, nullable=False),
+)
+
+NOTE = sa.Table(
+    "note",
+    METADATA,
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("value", sa.Text, nullable=False),
+)

@@ -1,0 +1,18 @@
+/** Reading cells of a columnar answer. Engines may quote 64-bit integers, so both forms are numbers. */
+import type { Cell, Columns } from './types.ts';
+
+export function toNumber(cell: Cell | undefined): number | null {
+	if (cell === null || cell === undefined || cell === '') return null;
+	const value = Number(cell);
+	return Number.isFinite(value) ? value : null;
+}
+
+/** A whole column as numbers; absent columns are empty. */
+export function numbers(columns: Columns | undefined, name: string): (number | null)[] {
+	return (columns?.[name] ?? []).map(toNumber);
+}
+
+/** The value in the first row, for answers of one row. */
+export function first(columns: Columns | undefined, name: string): number | null {
+	return toNumber(columns?.[name]?.[0]);
+}

@@ -1,0 +1,19 @@
+/** How old the newest row on screen is. */
+import { first } from './columns.ts';
+import type { Tile } from './types.ts';
+
+/**
+ * Milliseconds since the newest row of this answer arrived at the platform, or null without one.
+ * The server's two times are compared with each other, and the browser's clock only counts on
+ * from the moment the answer came: a wrong clock in the browser cannot make data look fresh.
+ */
+export function ageOf(tile: Tile | undefined, now: number, column = 'last_ingested_ms'): number | null {
+	const newest = first(tile?.columns, column);
+	if (!tile || newest === null || newest <= 0) return null;
+	return Math.max(0, tile.at - newest) + Math.max(0, now - tile.received);
+}
+
+/** The server's clock now, in epoch ms, carried on from an answer; the browser's own without one. */
+export function serverTime(tile: Tile | undefined, now: number): number {
+	return tile ? tile.at + Math.max(0, now - tile.received) : Date.now();
+}

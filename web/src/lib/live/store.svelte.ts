@@ -1,0 +1,127 @@
+/** What the page knows: the last answer of each tile, the status and the dead letters. */
+import { LiveStream } from './stream.ts';
+import type { DeadLetters, LiveEvent, Problem, Status, Tile } from './types.ts';
+
+export type Phase = 'connecting' | 'live' | 'reconnecting';
+
+/** A hidden tab keeps its stream this long, then lets the server go. */
+const HIDDEN_CLOSE_MS = 30_000;
+/** Opening homes one after the other must not open a stream for each. */
+const SETTLE_MS = 120;
+const RATES_KEPT = 90;
+
+export class LiveStore {
+	tiles = $state.raw<Readonly<Record<string, Tile>>>({});
+	problems = $state.raw<Readonly<Record<string, Problem>>>({});
+	status = $state.raw<Status | null>(null);
+	deadLetters = $state.raw<DeadLetters | null>(null);
+	/** Rows a second of the last statuses, one each second, oldest first. */
+	rates = $state.raw<readonly number[]>([]);
+	phase = $state<Phase>('connecting');
+	/** Attempts that failed since the stream was last up. */
+	failures = $state(0);
+	retryAt = $state(0);
+
+	#asked: readonly string[] = [];
+	#pending = new Map<string, LiveEvent>();
+	#frame = 0;
+	#settle: ReturnType<typeof setTimeout> | undefined;
+	#hidden: ReturnType<typeof setTimeout> | undefined;
+	#stream = new LiveStream({
+		onEvent: (event) => this.#queue(event),
+		onUp: () => {
+			this.phase = 'live';
+			this.failures = 0;
+		},
+		onDown: (retryMs) => {
+			this.phase = this.failures === 0 && !this.status ? 'connecting' : 'reconnecting';
+			this.failures += 1;
+			this.retryAt = performance.now() + retryMs;
+		}
+	});
+
+	/** Asks for these tiles on the one stream; the same list again changes nothing. */
+	watch(tiles: readonly string[]): void {
+		if (tiles.join('\n') === this.#asked.join('\n')) return;
+		const first = this.#asked.length === 0;
+		this.#asked = tiles;
+		clearTimeout(this.#settle);
+		this.#settle = setTimeout(() => this.#reopen(), first ? 0 : SETTLE_MS);
+	}
+
+	/** Follows the tab's visibility; returns the function that ends everything. */
+	start(): () => void {
+		const onVisibility = () => (document.hidden ? this.#sleep() : this.#wake());
+		document.addEventListener('visibilitychange', onVisibility);
+		return () => {
+			document.removeEventListener('visibilitychange', onVisibility);
+			clearTimeout(this.#settle);
+			clearTimeout(this.#hidden);
+			cancelAnimationFrame(this.#frame);
+			this.#asked = [];
+			this.#stream.close();
+		};
+	}
+
+	retryNow(): void {
+		this.#stream.retryNow();
+	}
+
+	#reopen(): void {
+		const kept = Object.entries(this.tiles).filter(([tile]) => this.#asked.includes(tile));
+		this.tiles = Object.fromEntries(kept);
+		this.#stream.open(this.#asked);
+	}
+
+	#sleep(): void {
+		this.#hidden = setTimeout(() => {
+			this.#hidden = undefined;
+			this.#stream.close();
+		}, HIDDEN_CLOSE_MS);
+	}
+
+	#wake(): void {
+		if (this.#hidden === undefined) this.#stream.open(this.#asked);
+		clearTimeout(this.#hidden);
+		this.#hidden = undefined;
+	}
+
+	/** Keeps the newest event of each kind until the next frame; a hidden tab has no frames. */
+	#queue(event: LiveEvent): void {
+		if (event.kind === 'bye') return;
+		const key = 'tile' in event.data ? `${event.kind} ${event.data.tile}` : event.kind;
+		this.#pending.delete(key); // the newest also goes last, so that a late answer clears its problem
+		this.#pending.set(key, event.kind === 'tile' ? { ...event, data: stamped(event.data) } : event);
+		this.#frame ||= requestAnimationFrame(() => this.#flush());
+	}
+
+	#flush(): void {
+		this.#frame = 0;
+		const tiles = { ...this.tiles };
+		const problems = { ...this.problems };
+		for (const event of this.#pending.values()) {
+			if (event.kind === 'status') this.#setStatus(event.data);
+			else if (event.kind === 'dead_letters') this.deadLetters = event.data;
+			else if (event.kind === 'problem') problems[event.data.tile] = event.data;
+			else if (event.kind === 'tile' && this.#asked.includes(event.data.tile)) {
+				tiles[event.data.tile] = event.data as Tile;
+				delete problems[event.data.tile];
+			}
+		}
+		this.#pending.clear();
+		this.tiles = tiles;
+		this.problems = problems;
+	}
+
+	#setStatus(status: Status): void {
+		this.status = status;
+		this.rates = [...this.rates, status.rows_per_s].slice(-RATES_KEPT);
+	}
+}
+
+function stamped(data: Omit<Tile, 'received'>): Tile {
+	return { ...data, received: performance.now() };
+}
+
+/** One store a tab. */
+export const live = new LiveStore();
