@@ -22,7 +22,7 @@ interface Measure {
 
 const MEASURES: readonly Measure[] = [
 	{ column: 'energy', title: 'Energy', unit: 'Wh', digits: 3 },
-	{ column: 'temperature', title: 'Temperature inside', unit: '°C', digits: 2 },
+	{ column: 'temperature', title: 'Temperature', unit: '°C', digits: 2 },
 	{ column: 'voltage', title: 'Voltage', unit: 'V', digits: 1 },
 	{ column: 'vibration', title: 'Vibration', unit: 'mm/s', digits: 3 }
 ];
