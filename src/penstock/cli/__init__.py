@@ -22,7 +22,7 @@ from penstock.cli.version import version
 from penstock.errors import PenstockError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -30,11 +30,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Real-time data on ClickHouse: sources, bronze, silver, gold, serve.",
 )
-for command in (demo, up, check, apply, ingest, simulate, query, reconcile, status):
+COMMANDS: tuple[Callable[..., None], ...] = (
+    demo, up, check, apply, ingest, simulate, query, reconcile, status, doctor, version,
+)  # fmt: skip
+for command in COMMANDS:
     app.command()(command)
 app.add_typer(dead_letters, name="dead-letters")
-for command in (doctor, version):
-    app.command()(command)
 
 
 def main(words: Sequence[str] | None = None) -> int:

@@ -98,6 +98,11 @@ def tokens(text: str) -> Iterator[Token]:
         yield Token(kind or OP, match[0], match.start(), match.end(), line)
 
 
+def code(text: str) -> Iterator[Token]:
+    """The tokens of a text that are not comments."""
+    return (token for token in tokens(text) if token.kind != COMMENT)
+
+
 def unclosed(found: Sequence[Token]) -> Token | None:
     """The quote or comment mark that is never closed, or None."""
     return next((t for t in found if t.kind == OP and t.text in _UNCLOSED), None)

@@ -98,7 +98,7 @@ def casts(found: Sequence[Token]) -> Iterator[Cast]:
         if not arguments or _literal(arguments[0]):
             continue
         line = found[index].line
-        if name.upper in ("CAST", "_CAST"):
+        if name.upper() in ("CAST", "_CAST"):
             argument, target = _cast_parts(arguments)
             yield Cast("CAST", tuple(argument), target, line)
         elif _CAST_NAME.fullmatch(name):
@@ -110,6 +110,18 @@ def casts(found: Sequence[Token]) -> Iterator[Cast]:
             if not _literal(argument):
                 target = lexer.plain(found[index + 1 : _type_end(found, index + 1)])
                 yield Cast("::", tuple(argument), target, token.line)
+
+
+def scope(query: Sequence[Token], token: Token) -> Sequence[Token]:
+    """The innermost SELECT of a query that holds a token; the query itself by default."""
+    result = query
+    for index, opening in enumerate(query[:-1]):
+        if opening.text != "(" or query[index + 1].upper not in ("SELECT", "WITH"):
+            continue
+        end = lexer.closing(query, index)
+        if opening.start < token.start < query[end].start:
+            result = query[index + 1 : end]
+    return result
 
 
 def _starts(query: Sequence[Token], index: int) -> bool:
@@ -139,7 +151,8 @@ def _literal(found: Sequence[Token]) -> bool:
 def _cast_parts(arguments: list[list[Token]]) -> tuple[list[Token], str]:
     first = arguments[0]
     if len(arguments) > 1:
-        return first, "".join(t.value for t in arguments[1]).replace(" ", "")
+        written = "".join(t.value for t in arguments[1])
+        return first, lexer.plain(list(lexer.code(written)))
     deep = lexer.depths(first)
     for index in range(len(first) - 1, 0, -1):
         if deep[index] == 0 and first[index].upper == "AS":

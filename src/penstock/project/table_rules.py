@@ -13,6 +13,7 @@ from penstock.project import lexer
 from penstock.project.findings import Finding, find, unrepeatable
 from penstock.project.lexer import NUMBER
 from penstock.project.objects import nearest
+from penstock.project.outside import reaching_out
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -50,17 +51,16 @@ _TIME_PARTITION = re.compile(
     r"to(?:YYYYMM|YYYYMMDD|Date|Date32|Monday|Year|ISOYear|LastDayOfMonth"
     r"|StartOf(?:Day|Week|Month|Quarter|Year|ISOYear))"
 )
-_ENGINES = re.compile(r"(?:\w*MergeTree|Join|Set|Null|Dictionary)?")
-_FOREIGN = frozenset(
-    """
-    file filecluster url urlcluster s3 s3cluster gcs hdfs hdfscluster azureblobstorage
-    azureblobstoragecluster remote remotesecure cluster clusterallreplicas mysql postgresql
-    mongodb redis sqlite odbc jdbc executable iceberg icebergs3 icebergazure icebergcluster
-    iceberglocal deltalake deltalakecluster deltalakelocal hudi hudicluster paimon python merge
-    arrowflight ytsaurus input catboostevaluate
-    """.split()  # noqa: SIM905 - forty lines of quotes say no more
+ENGINES = (
+    "MergeTree",
+    "ReplacingMergeTree",
+    "SummingMergeTree",
+    "AggregatingMergeTree",
+    "CollapsingMergeTree",
+    "VersionedCollapsingMergeTree",
 )
-_MODEL_FUNCTION = re.compile(r"ai[A-Z]\w*")
+"""Engines that a project's tables may have; the engine's grants hold the same list."""
+
 _LOCAL_SOURCE = {"TABLE", "QUERY", "WHERE", "UPDATE_FIELD", "UPDATE_LAG", "INVALIDATE_QUERY"}
 
 
@@ -160,28 +160,19 @@ def _bronze_column(column: Column) -> Iterator[Finding]:
 def engine(relation: Relation) -> Iterator[Finding]:
     """Tables live in this engine: nothing that runs programs, opens files or the network."""
     name = relation.table.engine if relation.table else ""
-    if not _ENGINES.fullmatch(name):
-        cause = f"engine {name} is refused: it reaches outside, or keeps nothing"
-        yield Finding(_line(relation, "ENGINE"), cause, "use one of the MergeTree family")
+    if name and name not in ENGINES:
+        near = nearest(name, ENGINES)
+        cause = f"engine {name} is refused: a table here lives in this engine's own storage"
+        hint = f"did you mean {near}?" if near else f"one of {', '.join(ENGINES)}"
+        yield Finding(_line(relation, "ENGINE"), cause, hint)
 
 
 def foreign_functions(found: Sequence[Token]) -> Iterator[Finding]:
     """No function that reads files, opens the network, runs a program or asks a model."""
-    for index, name in lexer.called(found):
-        before = found[index - 1].text if index else ""
-        if before == ".":
-            continue
-        if name.lower() in _FOREIGN and not _declares(found, index):
-            cause = f"{name}() is refused: it reaches outside of the project's tables"
-            yield Finding(found[index].line, cause, "bring data in through sources/")
-        elif _MODEL_FUNCTION.fullmatch(name):
-            cause = f"{name}() is refused: it sends rows to a language model"
-            yield Finding(found[index].line, cause, "leave it out")
-
-
-def _declares(found: Sequence[Token], index: int) -> bool:
-    """Whether a name before a bracket is a relation being created, not a call."""
-    return index > 0 and found[index - 1].upper in ("TABLE", "VIEW", "DICTIONARY", "TO", "EXISTS")
+    for index in reaching_out(found):
+        name = found[index].text
+        cause = f"{name}() is refused: it reaches outside of the project's tables"
+        yield Finding(found[index].line, cause, "bring data in through sources/")
 
 
 def dictionary_source(statement: Statement) -> Iterator[Finding]:

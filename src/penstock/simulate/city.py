@@ -60,7 +60,7 @@ class City:
         heated = rng.random(homes) < _ELECTRIC_HEATING
         self._heat_w_per_c = _f32(np.where(heated, rng.uniform(25, 70, homes), 0.0))
         self._comfort_c = _f32(rng.normal(0.0, 0.8, homes))
-        self._leak = _f32(rng.uniform(0.02, 0.10, homes))
+        self._leak = _f32(rng.uniform(0.05, 0.18, homes))
         self._feeder_v = _f32(rng.normal(0.0, 1.2, homes))
         worn = rng.random(homes) < _WORN_PUMPS
         self._vibration = _f32(

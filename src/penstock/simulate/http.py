@@ -165,30 +165,31 @@ class HttpSender:
     async def _next(self) -> Batch | None:
         """Wait until the next body is due and cut it; None at the end."""
         homes, pace = self._homes, self._pace
-        while not self.stop.is_set() and homes.left != 0:
+        while not self.stop.is_set() and self._left() != 0:
             now = time.monotonic()
             if now < self._not_before:
                 await self._rest(self._not_before - now)
-                continue
-            if not homes.schedule.paced:
+            elif not homes.schedule.paced:
                 over = pace.for_s is not None and now >= self._began + pace.for_s
                 return None if over else self._cut(pace.body_rows)
-            if (wait_s := self._wait_s(now)) <= 0:
-                return self._cut(min(self._overdue(now), pace.body_rows))
-            if pace.for_s is not None and now + wait_s > self._began + pace.for_s:
-                # The rest falls due after the end; what is due by then makes the last body.
-                await self._rest(self._began + pace.for_s - now)
-                last = self._overdue(time.monotonic())
-                return self._cut(last) if last and not self.stop.is_set() else None
-            await self._rest(wait_s)
+            elif (wait_s := self._wait_s(now)) > 0:
+                await self._rest(wait_s)
+            else:
+                return self._cut(min(max(1, self._overdue(now)), pace.body_rows))
         return None
+
+    def _left(self) -> int | None:
+        """Readings still to be sent; of a paced stream those that fall due before the end."""
+        homes, for_s = self._homes, self._pace.for_s
+        if not homes.schedule.paced or for_s is None:
+            return homes.left
+        return max(0, homes.schedule.due(for_s * 1000.0) - homes.next)
 
     def _overdue(self, now: float) -> int:
         """Readings of a paced stream that have fallen due and were not taken."""
-        elapsed_s = now - self._began
-        if self._pace.for_s is not None:
-            elapsed_s = min(elapsed_s, self._pace.for_s)
-        return self._homes.schedule.due(elapsed_s * 1000.0) - self._homes.next
+        due = self._homes.schedule.due((now - self._began) * 1000.0) - self._homes.next
+        left = self._left()
+        return due if left is None else min(due, left)
 
     def _wait_s(self, now: float) -> float:
         """Seconds until a full body of a paced stream has fallen due; skips what is too old."""
@@ -199,12 +200,13 @@ class HttpSender:
         if overdue * period_s > pace.skip_after_s and overdue > body:
             homes.skip(overdue - body)
             self._truth.count_skipped(overdue - body)
-        last = homes.next + (body if homes.left is None else min(body, homes.left)) - 1
+        left = self._left()
+        last = homes.next + (body if left is None else min(body, left)) - 1
         return self._began + last * period_s - now
 
     def _cut(self, readings: int) -> Batch:
         self._bodies += 1
-        return self._homes.take(max(1, readings))
+        return self._homes.take(readings)
 
     async def _rest(self, seconds: float) -> None:
         """Sleep, but wake at once when asked to stop."""

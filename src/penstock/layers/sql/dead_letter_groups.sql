@@ -1,5 +1,5 @@
-/* Dead letters of one bronze table, grouped by reason. */
-SELECT _source AS source, _error AS reason, count() AS rows,
+/* Dead letters of one bronze table, grouped by reason, details left out. */
+SELECT _source AS source, splitByString(': ', _error)[1] AS reason, count() AS rows,
        toUnixTimestamp64Milli(max(_ingested_at)) AS last_ms
 FROM {bronze}
 WHERE _error != ''

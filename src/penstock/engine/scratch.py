@@ -1,0 +1,126 @@
+"""A throw-away engine in memory: what a project's SQL means is asked here before it is trusted.
+
+chDB runs one engine a process, so a scratch engine cannot live in the process of the platform's
+own engine. It stands under the same grants: nothing in it reads a file, a URL or another server,
+save the files it is given.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from penstock.errors import EngineError
+from penstock.project.lexer import code
+from penstock.project.outside import unlisted_file
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from types import TracebackType
+
+_ERROR = re.compile(r"Code: (\d+)\.\s*(?:DB::Exception:\s*)?(.*)", re.DOTALL)
+_NESTED = re.compile(r"^(?:Code: \d+\.\s*DB::Exception:\s*)+")
+_VERSION = re.compile(r"\s*\(version [\d.]+[^)]*\)|\s*\([A-Z_]+\)(?=\s*\(version)")
+
+_CONFIG = "<clickhouse><users_config>{users}</users_config><timezone>UTC</timezone></clickhouse>"
+_GRANT_FILES = "<query>GRANT READ ON FILE</query></grants>"
+_ACCESS_DENIED = 497
+_ESCAPES = str.maketrans({"\\": "\\\\", "\n": "\\n", "\t": "\\t"})  # chDB reads parameters as TSV
+
+
+class Scratch:
+    """A context manager around an engine that is gone when the block ends.
+
+    Args:
+        access: files and folders that its statements may read by `file('…')`; none by default.
+            The engine's own grant is for all files or none, and does not cover the scalar
+            `file('…')`; so each statement is looked at here as well.
+    """
+
+    def __init__(self, access: Sequence[Path] = ()) -> None:
+        self.access = tuple(path.resolve() for path in access)
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._connection: Any = None
+
+    def __enter__(self) -> Self:
+        import chdb  # noqa: PLC0415 - a second of start-up, and only where an engine is needed
+
+        self._folder = tempfile.TemporaryDirectory(prefix="penstock-scratch-")
+        config = self._configuration(Path(self._folder.name))
+        try:
+            self._connection = chdb.connect(f":memory:?config-file={config}")
+        except RuntimeError as error:
+            self._folder.cleanup()
+            raise EngineError(
+                f"the throw-away engine does not start: {error}",
+                next_step="run it in a process of its own: chDB runs one engine a process",
+            ) from error
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._connection.close()
+        if self._folder:
+            self._folder.cleanup()
+
+    def execute(self, sql: str) -> None:
+        """Run a statement for its effect. Raises EngineError where the engine refuses it."""
+        self.bytes(sql, "Null")
+
+    def rows(self, sql: str, params: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
+        """The rows of a query, one mapping each; times and Decimals as text.
+
+        Args:
+            sql: one SELECT, DESCRIBE or EXPLAIN.
+            params: values for its `{name:Type}`, as text.
+
+        Raises:
+            EngineError: the engine refuses it.
+        """
+        body = self.bytes(sql, "JSONEachRow", params)
+        return [json.loads(line) for line in body.splitlines() if line]
+
+    def bytes(self, sql: str, format: str, params: Mapping[str, str] | None = None) -> bytes:  # noqa: A002 - ClickHouse's own word
+        """The answer of a query in a format of ClickHouse. Raises EngineError."""
+        outside = unlisted_file(list(code(sql)), self.access)
+        if outside is not None:
+            raise EngineError(
+                f"{outside.text}() reaches outside of the throw-away engine (ACCESS_DENIED)",
+                code=_ACCESS_DENIED,
+            )
+        escaped = {name: value.translate(_ESCAPES) for name, value in (params or {}).items()}
+        try:
+            result = self._connection.query(sql, format, params=escaped)
+        except RuntimeError as error:
+            raise engine_error(str(error)) from error
+        return bytes(result.bytes() or b"") if result is not None else b""
+
+    def _configuration(self, folder: Path) -> Path:
+        """Write the configuration with the grants of the platform's engine; returns its file."""
+        users = resources.files("penstock.engine").joinpath("users.xml").read_text("utf-8")
+        if self.access:
+            users = users.replace("</grants>", _GRANT_FILES)
+        (folder / "users.xml").write_text(users, "utf-8")
+        config = folder / "config.xml"
+        config.write_text(_CONFIG.format(users=folder / "users.xml"), "utf-8")
+        return config
+
+
+def engine_error(text: str) -> EngineError:
+    """An error of the engine, `Code: 60. DB::Exception: … (UNKNOWN_TABLE)`, taken apart.
+
+    The message keeps its symbolic name at the end; the code is the error's `code`.
+    """
+    match = _ERROR.search(text)
+    if match is None:
+        return EngineError(text)
+    cause = _VERSION.sub("", _NESTED.sub("", match[2])).strip()
+    return EngineError(cause, code=int(match[1]))

@@ -1,0 +1,94 @@
+"""Every command in the documents runs, against a demo on free ports."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = ("README.md", "examples/homes/README.md")
+# Run by other tests (make) or by the fixture here (demo, up): they do not end by themselves.
+ELSEWHERE = re.compile(r"\s*(git clone|make |cd |penstock demo\b(?!.*--for)|penstock up)")
+pytestmark = pytest.mark.slow
+
+
+def _commands() -> list[tuple[str, str]]:
+    found = []
+    for name in DOCUMENTS:
+        text = (ROOT / name).read_text("utf-8") if (ROOT / name).exists() else ""
+        for block in re.findall(r"```(?:sh|bash|console)?\n(.*?)```", text, re.DOTALL):
+            joined = block.replace("\\\n", " ")
+            for line in joined.splitlines():
+                command = line.split("   #")[0].strip()
+                if re.match(r"(curl|penstock|make|git|cd) ", command):
+                    found.append((name, command))
+    return found
+
+
+@pytest.fixture(scope="module")
+def place(
+    free_port: Callable[[], int], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, str]]:
+    port, engine = free_port(), free_port()
+    data = tmp_path_factory.mktemp("docs") / "data"
+    words = [sys.executable, "-m", "penstock.cli", "demo", "--no-history", "--data", str(data)]
+    process = subprocess.Popen(
+        [*words, "--port", str(port), "--engine-port", str(engine)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        try:
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=2).close()
+            break
+        except OSError:
+            time.sleep(0.2)
+    time.sleep(3)
+    yield {"port": str(port), "engine": str(engine), "data": str(data)}
+    process.send_signal(signal.SIGINT)
+    process.wait(90)
+
+
+def test_the_documents_have_commands() -> None:
+    assert len([c for _, c in _commands() if c.startswith("curl")]) >= 2
+    assert len([c for _, c in _commands() if c.startswith("penstock")]) >= 3
+
+
+@pytest.mark.parametrize(("name", "command"), _commands())
+def test_a_command_of_the_documents_runs(
+    name: str, command: str, place: dict[str, str], tmp_path: Path
+) -> None:
+    if ELSEWHERE.match(command):
+        pytest.skip("run by another test: it does not end by itself")
+    command = command.replace("localhost:8000", f"127.0.0.1:{place['port']}")
+    command = command.replace("127.0.0.1:8000", f"127.0.0.1:{place['port']}")
+    command = command.replace("localhost:8123", f"127.0.0.1:{place['engine']}")
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", command],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+        env={
+            "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
+            "HOME": str(tmp_path),
+            "PENSTOCK_PORT": place["port"],
+            "PENSTOCK_ENGINE_PORT": place["engine"],
+            "PENSTOCK_DATA": place["data"],
+        },
+    )
+    assert done.returncode == 0, f"{name}: {command}\n{done.stdout}\n{done.stderr}"
+    assert '"status":4' not in done.stdout, f"{name}: {command} was answered {done.stdout}"

@@ -1,0 +1,154 @@
+"""The command: rows to stdout, words to stderr, and a clean end."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import typer
+
+from penstock.cli.simulate import simulate
+from penstock.errors import BadInputError, UsageError
+
+START = ["--start", "2026-11-21T14:00:00Z"]
+PROGRAM = """
+import typer
+from penstock.cli.simulate import simulate
+app = typer.Typer()
+app.command()(simulate)
+app()
+"""
+
+
+def run(*words: str, stdout: int = subprocess.PIPE) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [sys.executable, "-c", PROGRAM, "homes", *words],
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        check=True,
+        timeout=60,
+    )
+
+
+def call(*words: str) -> None:
+    """Run the command in this process, so that its errors can be caught."""
+    app = typer.Typer()
+    app.command()(simulate)
+    app(list(words), standalone_mode=False)
+
+
+def test_rows_go_to_stdout_and_are_the_same_in_another_process():
+    one, two = (run("--to", "file", "--rows", "3000", *START) for _ in range(2))
+    assert one.stdout == two.stdout
+    assert one.stdout.count(b"\n") >= 3000
+    assert b"3,00" in one.stderr
+    assert run("--to", "file", "--rows", "3000", "--seed", "2", *START).stdout != one.stdout
+
+
+def test_a_history_in_a_file_with_its_truth(tmp_path):
+    path, truth = tmp_path / "rows.ndjson", tmp_path / "truth.json"
+    words = ["--to", "file", "--path", str(path), "--truth", str(truth), "--json", "--homes", "50"]
+    ended = run("--history", "2h", "--rows", "5_000", "--serial", *words, *START)
+    document = json.loads(ended.stdout)
+    assert json.loads(truth.read_text()) == document
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    assert len(rows) == document["sent"] == document["good"]
+    assert document["malformed"] == {}
+    assert rows[-1]["serial"] == 4999
+    assert "2026-11-21T13:59:5" in document["last_ts"]
+    assert b"next: penstock ingest" in ended.stderr
+
+
+def test_for_bounds_what_is_written():
+    rows = run("--to", "file", "--for", "2s", "--homes", "10", "--duplicates", "0", *START).stdout
+    assert rows.count(b"\n") == 20
+
+
+def test_a_reader_that_has_had_enough_is_no_error(tmp_path):
+    truth = tmp_path / "truth.json"
+    words = ["homes", "--to", "file", "--for", "1h", "--truth", str(truth)]
+    with subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.wait(30) == 0
+        assert process.stderr is not None
+        assert b"Traceback" not in process.stderr.read()
+    assert json.loads(truth.read_text())["final"] is True
+
+
+def test_sending_ends_by_itself(receiver):
+    words = ["--for", "1s", "--rate", "500", "--json", "--duplicates", "0", "--malformed", "0"]
+    ended = run("--url", receiver.url, *words)
+    document = json.loads(ended.stdout)
+    assert document["acknowledged"] == 500 == b"".join(receiver.stored).count(b"\n")
+    assert b"next: penstock reconcile" in ended.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_ends_in_good_order(receiver, tmp_path: Path, number):
+    truth, ids = tmp_path / "truth.json", tmp_path / "ids.ndjson"
+    words = ["homes", "--url", receiver.url, "--truth", str(truth), "--ids", str(ids), "--json"]
+    with subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        deadline = time.monotonic() + 30
+        while receiver.requests < 5 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        os.kill(process.pid, number)
+        out, words_said = process.communicate(timeout=20)
+    assert process.returncode == 0, words_said
+    document = json.loads(truth.read_text())
+    assert document == json.loads(out)
+    assert document["final"] is True
+    assert document["acknowledged"] == b"".join(receiver.stored).count(b"\n") > 0
+    assert len(ids.read_text().splitlines()) == len(receiver.stored)
+
+
+def test_an_error_of_the_receiver_comes_out_and_the_truth_is_written(receiver, tmp_path):
+    receiver.behave = lambda _: "refuse"
+    truth = tmp_path / "truth.json"
+    with pytest.raises(BadInputError):
+        call("homes", "--url", receiver.url, "--truth", str(truth))
+    assert json.loads(truth.read_text())["final"] is True
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["farms"],
+        ["homes", "--to", "fax"],
+        ["homes", "--to", "file"],
+        ["homes", "--to", "file", "--for", "1s", "--json"],
+        ["homes", "--to", "file", "--for", "1s", "--ids", "x"],
+        ["homes", "--url", "localhost:8000"],
+        ["homes", "--for", "soon"],
+        ["homes", "--history", "30d", "--rate", "5"],
+        ["homes", "--history", "30d", "--homes", "0"],
+        ["homes", "--start", "yesterday"],
+        ["homes", "--rows", "0"],
+        ["homes", "--rate", "-3"],
+        ["homes", "--late", "2"],
+    ],
+)
+def test_words_that_are_off_say_what_to_do(words):
+    with pytest.raises(UsageError) as caught:
+        call(*words)
+    assert caught.value.next_step
+
+
+def test_importing_the_command_loads_nothing_heavy():
+    program = (
+        "import sys, penstock.cli.simulate, penstock.simulate\n"
+        "print([m for m in ('numpy', 'httpx2', 'starlette', 'chdb') if m in sys.modules])"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    assert ended.stdout.strip() == b"[]"
