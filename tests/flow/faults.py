@@ -51,9 +51,7 @@ def homes(folder: Path) -> Path:
     for stage in ("bronze", "silver", "gold"):
         shutil.copytree(EXAMPLES / "homes" / stage, folder / "homes" / stage)
     (folder / "homes" / "sources").mkdir()
-    toml = EXAMPLES / "homes/sources/readings.toml"
-    if toml.exists(): shutil.copy(toml, folder / "homes/sources")  # TEMP
-    else: (folder / "homes/sources/readings.toml").write_text('kind = "http"\ninto = "raw_sensors"\n')  # TEMP
+    shutil.copy(EXAMPLES / "homes/sources/readings.toml", folder / "homes/sources")
     (folder / "penstock.toml").write_text('name = "faults"\ntitle = "Faults"\n')
     return folder
 
@@ -132,6 +130,20 @@ def check(client: Client, project: Project, known: Known) -> list[str]:
         ]
         found += [f"gold {gold.name}: {len(wrong) - 3} more keys differ"] if wrong[3:] else []
     return found
+
+
+def _bronze(client: Client) -> Counter[bytes]:
+    """Every record as it was sent, in pieces that fit an answer."""
+    held: Counter[bytes] = Counter()
+    pieces = "SELECT DISTINCT _part AS part, intDiv(_pos, 500000) AS piece FROM raw_sensors"
+    records = (
+        "SELECT _raw FROM raw_sensors"
+        " WHERE _part = {part:UInt32} AND intDiv(_pos, 500000) = {piece:UInt64}"
+    )
+    for row in client.rows(pieces, database="homes"):
+        params = {name: str(value) for name, value in row.items()}
+        held.update(client.fetch(records, "TSVRaw", database="homes", params=params).splitlines())
+    return held
 
 
 def _check_positions(client: Client) -> list[str]:
@@ -334,7 +346,8 @@ class PlatformProcess:
 
     @property
     def engine_pid(self) -> int:
-        return int((self.data / "engine.lock").read_text())
+        """Of the engine that owns the data; 0 while one is taking over."""
+        return int((self.data / "engine.lock").read_text() or 0)
 
     def kill(self) -> None:
         """SIGKILL to the platform; its engine ends when it sees the pipe close."""
@@ -355,8 +368,9 @@ class PlatformProcess:
         except subprocess.TimeoutExpired:
             self.kill()
         self.process = None
-        with contextlib.suppress(FileNotFoundError, ValueError):
-            _await_end(self.engine_pid)
+        with contextlib.suppress(FileNotFoundError):
+            if pid := self.engine_pid:
+                _await_end(pid)
 
     def get(self, path: str) -> Any:
         with urllib.request.urlopen(self.url + path, timeout=120) as answer:

@@ -23,7 +23,6 @@ CREATE TABLE IF NOT EXISTS city_minute
     INDEX by_arrival arrived TYPE minmax GRANULARITY 1
 )
 ENGINE = AggregatingMergeTree
-PARTITION BY toYYYYMM(minute)
 ORDER BY (minute, region, arrived)
 SETTINGS non_replicated_deduplication_window = 50000, fsync_after_insert = 1, auto_statistics_types = '', index_granularity = 1024;
 

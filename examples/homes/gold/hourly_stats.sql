@@ -19,7 +19,8 @@ from_silver:
 --
 -- The sketch is DDSketch: within 0.2 % of the true value, and the same whatever the order of merging,
 -- which a t-digest is not. For 200 readings it takes a tenth of a t-digest's 1.6 KB.
--- Small granules, because a state is large and one home's week is 168 rows.
+-- Small granules, because a state is large and one home's week is 168 rows. No partitions: the key
+-- finds an hour as well, and an insert of history that crosses a month stays one part.
 CREATE TABLE IF NOT EXISTS hourly_stats
 (
     home_id         UInt32 CODEC(Delta, ZSTD(1)),
@@ -32,11 +33,10 @@ CREATE TABLE IF NOT EXISTS hourly_stats
     temperature_quantiles AggregateFunction(quantilesDD(0.002, 0.5, 0.95), Nullable(Float64)) CODEC(ZSTD(1))
 )
 ENGINE = AggregatingMergeTree
-PARTITION BY toYYYYMM(hour)
 ORDER BY (home_id, hour)
 SETTINGS
     non_replicated_deduplication_window = 50000, fsync_after_insert = 1,
-    auto_statistics_types = '', index_granularity = 512;
+    auto_statistics_types = '', index_granularity = 128;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS hourly_stats_mv TO hourly_stats AS
 SELECT

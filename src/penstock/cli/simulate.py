@@ -32,7 +32,10 @@ _STDOUT = "-"
 
 _Domain = Annotated[str, typer.Argument(help="What to play: homes.")]
 _Homes = Annotated[int, typer.Option(help="How many homes.")]
-_Rate = Annotated[float | None, typer.Option(help="Rows a second of all homes [one a home].")]
+_Rate = Annotated[
+    float | None,
+    typer.Option(help="Rows a second of all homes [one a home]; the most, of a history."),
+]
 _For = Annotated[str | None, typer.Option("--for", help="End after this long, such as 60s.")]
 _History = Annotated[str | None, typer.Option(help="Send the past instead, such as 30d, at once.")]
 _Rows = Annotated[int | None, typer.Option(help="End after so many readings [history: 10M].")]
@@ -120,7 +123,7 @@ def simulate(
     account = Truth(SOURCE, seed, DECIMALS)
     try:
         if to == "http":
-            asyncio.run(_send(stream, account, target, for_s))
+            asyncio.run(_send(stream, account, target, for_s, amount.rate))
         else:
             _write(stream, account, target)
     finally:
@@ -142,11 +145,6 @@ def _schedule(amount: _Amount, start_ms: int, to: str) -> Schedule:
     from penstock.simulate.homes import Schedule
 
     if amount.history is not None:
-        if amount.rate is not None:
-            raise UsageError(
-                "a history is sent at once, at no rate",
-                next_step="say how many readings with --rows",
-            )
         rows = _HISTORY_ROWS if amount.rows is None else amount.rows
         return Schedule.history(start_ms, duration(amount.history), rows, max(1, amount.homes))
     if amount.rows is not None and amount.rows < 1:
@@ -163,7 +161,9 @@ def _schedule(amount: _Amount, start_ms: int, to: str) -> Schedule:
     return Schedule.live(start_ms, rate, min(ends, default=None))
 
 
-async def _send(stream: Homes, account: Truth, target: _Target, for_s: float | None) -> None:
+async def _send(
+    stream: Homes, account: Truth, target: _Target, for_s: float | None, most: float | None
+) -> None:
     """Post the rows; the first Ctrl-C ends in good order, a second one at once."""
     from penstock.simulate.http import HttpSender, Pace
     from penstock.simulate.truth import BatchLog
@@ -176,7 +176,7 @@ async def _send(stream: Homes, account: Truth, target: _Target, for_s: float | N
             target.url,
             stream,
             account,
-            pace=Pace(for_s=for_s),
+            pace=Pace(for_s=for_s, most_rows_s=most),
             truth_file=target.truth,
             batch_log=log,
         )

@@ -41,14 +41,22 @@ _RESERVED = {
     "send_progress_in_http_headers", "http_headers_progress_interval_ms", "close_session",
     "cancel_http_readonly_queries_on_client_close",
 }  # fmt: skip
-_INSERT = re.compile(r"\s*INSERT\s", re.IGNORECASE)
-_NEEDS_SESSION = re.compile(r"\s*(?:SET\s|USE\s|CREATE\s+TEMPORARY\s)", re.IGNORECASE)
+_LEADING = re.compile(r"(?:\s+|--[^\n]*\n|#[ !][^\n]*\n|/\*.*?\*/)+", re.DOTALL)
+_INSERT = re.compile(r"INSERT\s", re.IGNORECASE)
+_INSERTS = re.compile(r"\bINSERT\b", re.IGNORECASE)
+_NEEDS_SESSION = re.compile(r"(?:SET\s|USE\s|CREATE\s+TEMPORARY\s)", re.IGNORECASE)
 _FORMAT = re.compile(r"\sFORMAT\s+([A-Za-z0-9]+)\s*;?\s*\Z", re.IGNORECASE)
 _STATUS = {60: 404, 81: 404, 47: 404, 62: 400, 27: 400, 117: 400, 36: 400, 73: 400, 497: 403,
            516: 403, 164: 403, 159: 408, 241: 503, 394: 499}  # fmt: skip
 MAX_BODY = 256 * 1024 * 1024
 MAX_ANSWER = 256 * 1024 * 1024
-GUEST_LIMITS = {"max_execution_time": "10", "max_memory_usage": "400000000", "max_threads": "2"}
+GUEST_LIMITS = {
+    "max_execution_time": "10",
+    "max_memory_usage": "400000000",
+    "max_result_bytes": "100000000",
+    "max_threads": "2",
+}
+_QUERY_ID = re.compile(r"[\w.:-]{1,200}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,13 +111,15 @@ class Front:
 
     async def answer(self, request: Request) -> Response:
         """Run the statement of a request and answer as a ClickHouse server would."""
-        query_id = request.query_params.get("query_id") or str(uuid.uuid4())
+        query_id = request.query_params.get("query_id", "")
+        if _QUERY_ID.fullmatch(query_id) is None:  # it goes into a header of the answer
+            query_id = str(uuid.uuid4())
         try:
             _refuse_strangers(request)
             call = await self._take(request)
             if not call.sql.strip():
                 return await _ok(request)
-            if lease := request.headers.get("x-penstock-lease"):
+            if call.keyed and (lease := request.headers.get("x-penstock-lease")):
                 self._leases.check(lease)
             loop = asyncio.get_running_loop()
             written, result = await loop.run_in_executor(self._threads, self._run, call)
@@ -119,26 +129,22 @@ class Front:
 
     async def _take(self, request: Request) -> Call:
         query = request.query_params
-        if int(request.headers.get("content-length", 0)) > MAX_BODY:
-            raise EngineError(
-                f"Code: 36. DB::Exception: the body is over {MAX_BODY} bytes; send it in parts",
-                code=36,
-            )
+        keyed = self._keyed(request)  # before the body: a wrong key must not cost memory
         if request.headers.get("content-encoding", "identity") != "identity":
             raise EngineError(
                 "Code: 36. DB::Exception: send the body uncompressed (BAD_ARGUMENTS)", code=36
             )
-        body = await request.body()
-        sql = query.get("query", "")
-        if not (sql and _INSERT.match(sql)):
+        body = await _body(request)
+        sql = _LEADING.sub("", query.get("query", ""), count=1)
+        if not _INSERT.match(sql):
             text = body.decode("utf-8", "replace")
-            sql, body = (f"{sql}\n{text}" if sql else text), b""
+            sql, body = (f"{sql}\n{text}" if sql else _strip(text)), b""
         rows = request.headers.get("x-penstock-rows")
         return Call(
             sql=sql,
             body=body,
-            keyed=self._keyed(request),
-            readonly=request.method == "GET",
+            keyed=keyed,
+            readonly=request.method != "POST",
             params={k[6:]: v for k, v in query.items() if k.startswith("param_")},
             settings={
                 k: v
@@ -149,7 +155,7 @@ class Front:
             form=query.get("default_format")
             or request.headers.get("x-clickhouse-format")
             or "TabSeparated",
-            rows=int(rows) if rows is not None else None,
+            rows=_whole(rows),
         )
 
     def _keyed(self, request: Request) -> bool:

@@ -2,8 +2,9 @@
 
 A client without the key may look and not touch: its statement is parsed by the engine's own
 parser through a bound parameter (nothing is built around user text) and every node of the tree
-must be on a list. The key opens everything but programs: an `Executable` engine or a dictionary
-over a command would run a shell, and grants do not stop that.
+must be of a kind on a list. The key opens everything but programs: an `Executable` engine or a
+dictionary over a command would run a shell, and grants do not stop that. There, too, the engine's
+parser is the judge: a comment, a quote or an escape hides a word from any pattern.
 """
 
 from __future__ import annotations
@@ -24,14 +25,25 @@ _DENIED, _READONLY, _NO_TREE = 497, 164, 36
 MAX_LENGTH = 100_000  # characters of a statement without the key
 
 _READS = {"SelectWithUnionQuery", "SelectIntersectExceptQuery", "ShowTablesQuery",
-          "ShowColumnsQuery", "ExplainQuery"}  # fmt: skip
+          "ShowColumnsQuery", "ShowIndexesQuery", "ExplainQuery"}  # fmt: skip
+# Every kind of node that a reading statement may have; a kind that a newer engine adds is refused.
+_NODES = _READS | {
+    "SelectQuery", "Subquery", "ExpressionList", "Identifier", "TableIdentifier", "Literal",
+    "Function", "QueryParameter", "Asterisk", "QualifiedAsterisk", "ColumnsRegexpMatcher",
+    "ColumnsListMatcher", "QualifiedColumnsRegexpMatcher", "QualifiedColumnsListMatcher",
+    "ColumnsTransformerList", "ColumnsApplyTransformer", "ColumnsExceptTransformer",
+    "ColumnsReplaceTransformer", "ColumnsReplaceTransformerReplacement", "WithElement",
+    "TablesInSelectQuery", "TablesInSelectQueryElement", "TableExpression", "TableJoin",
+    "ArrayJoin", "SampleRatio", "OrderByElement", "InterpolateElement", "WindowDefinition",
+    "WindowListElement",
+}  # fmt: skip
 # Statements that the engine parses and cannot show as a tree: only these exact shapes.
 _NAME = r"(?:`[A-Za-z_]\w*`|[A-Za-z_]\w*)"
 _SIMPLE = re.compile(
     r"\s*(?:(?:DESCRIBE|DESC|EXISTS)(?:\s+TABLE)?|EXISTS\s+(?:DATABASE|VIEW|DICTIONARY)"
     r"|SHOW\s+CREATE(?:\s+(?:TABLE|VIEW|DICTIONARY|DATABASE))?)"
     rf"\s+(?:{_NAME}\.)?{_NAME}\s*(?:FORMAT\s+[A-Za-z]+\s*)?;?\s*",
-    re.IGNORECASE,
+    re.IGNORECASE | re.ASCII,
 )
 _TABLE_FUNCTIONS = {"numbers", "numbers_mt", "zeros", "generateseries", "generate_series", "values"}
 _SYSTEM_TABLES = {
@@ -44,41 +56,67 @@ _SYSTEM_TABLES = {
 }  # fmt: skip
 # Functions that reach outside the data, as a call, as an argument or in APPLY.
 _FUNCTIONS = re.compile(
-    r"file|filesystem\w*|s3\w*|url\w*reader|ai[A-Z]\w*|getMacro|getServer\w*|getOSKernelVersion|"
-    r"sleep\w*|zookeeper\w*|addressTo\w*|demangle|trap|logTrace|flameGraph|reverseDNSQuery|"
-    r"catboost\w*|naiveBayes\w*|structureTo\w*|showCertificate|executable\w*|python|eval|joinGet\w*|"
-    r"encrypt|decrypt|tryDecrypt|aes_\w*|connectionId|initialQuery\w*|transaction\w*|getHostName\w*",
+    r"file|filesystem\w*|s3\w*|url\w*reader|getMacro|getServer\w*|getOSKernelVersion|tcpPort|"
+    r"ai(?:Classify|Embed|Extract|Filter|Generate|Redact|Similarity|Translate)\w*|"
+    r"sleep\w*|zookeeper\w*|generateSerialID|addressTo\w*|demangle|trap|logTrace|flameGraph|"
+    r"reverseDNSQuery|catboost\w*|naiveBayes\w*|structureTo\w*|showCertificate|executable\w*|"
+    r"python|eval|joinGet\w*|encrypt|decrypt|tryDecrypt|aes_\w*|connectionId|initialQuery\w*|"
+    r"transaction\w*|getHostName\w*|getClientHTTPHeader",
     re.IGNORECASE,
 )
+# Their second argument may be the bare name of a table.
+_IN = re.compile(r"(?:global)?(?:not)?(?:null)?in(?:ignoreset)?", re.IGNORECASE)
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_PROGRAM = re.compile(
-    r"\b(?:ENGINE\s*=?\s*(?:Executable|ExecutablePool|URL|File|S3|HDFS|MySQL|PostgreSQL|MongoDB|"
-    r"Redis|Kafka|RabbitMQ|NATS|SQLite|JDBC|ODBC|Distributed)\b"
-    r"|SOURCE\s*\(\s*(?!CLICKHOUSE\b|NULL\b)[A-Za-z_]+"
-    r"|SOURCE\s*\(\s*CLICKHOUSE\s*\([^)]*\b(?:HOST|PORT|USER|PASSWORD|SECURE)\b)",
-    re.IGNORECASE,
-)
-_CREATES = re.compile(r"\b(?:CREATE|ATTACH|REPLACE|ALTER)\b", re.IGNORECASE)
+# Engines and sources of a dictionary that would run a program or open a connection.
+_ENGINES = {
+    "executable", "executablepool", "url", "file", "s3", "s3queue", "hdfs", "azureblobstorage",
+    "mysql", "postgresql", "materializedpostgresql", "mongodb", "redis", "kafka", "rabbitmq",
+    "nats", "sqlite", "jdbc", "odbc", "distributed", "filesystem", "python", "ytsaurus",
+    "arrowflight", "iceberg", "deltalake", "hudi", "paimon",
+}  # fmt: skip
+_SOURCES = {"clickhouse", "null"}
+_ELSEWHERE = {"host", "port", "user", "password", "secure", "name"}
+# Keywords cannot be quoted or escaped, so they show that a statement is worth the parser's time.
+_CREATES = re.compile(r"\b(?:CREATE|ATTACH|REPLACE|ALTER)\b", re.IGNORECASE | re.ASCII)
+_REACHES = re.compile(r"\b(?:ENGINE|DICTIONARY)\b", re.IGNORECASE | re.ASCII)
+_EXECUTABLE = re.compile(r"executable", re.IGNORECASE)
 # What a client without the key may set: the shape of an answer, not its reach.
 GUEST_SETTINGS = re.compile(
-    r"output_format_\w+|date_time_output_format|date_time_input_format|max_result_rows|"
+    r"output_format_(?!schema)\w+|date_time_output_format|date_time_input_format|max_result_rows|"
     r"max_execution_time|result_overflow_mode|join_use_nulls|extremes|readonly|"
     r"cast_string_to_dynamic_use_inference"
 )
 
 
-def check_keyed(sql: str) -> None:
+def check_keyed(connection: Connection, sql: str) -> None:
     """Refuse, even with the key, what would run a program or open a connection.
 
     Raises:
-        EngineError: code 497, with the words that were refused.
+        EngineError: code 497 for what was refused; 62 for several statements at once.
     """
-    if _CREATES.search(sql) and (found := _PROGRAM.search(sql)):
-        raise _refuse(f"{found[0]!r} reaches outside the data directory; only local tables may")
+    creates = _CREATES.search(sql) and _REACHES.search(sql)
+    if not creates and _EXECUTABLE.search(sql) is None:
+        return
+    try:
+        tree = parse(connection, sql)
+    except EngineError as error:
+        if error.code != _NO_TREE:
+            raise
+        raise _refuse(
+            "a statement that names an ENGINE, a DICTIONARY or executable() must stand alone; "
+            "send the rows of an INSERT in the body and the statement as the parameter query"
+        ) from error
+    for node in _nodes(tree):
+        _check_program(node)
 
 
-def check_guest(connection: Connection, sql: str) -> None:
+def check_guest(connection: Connection, sql: str, database: str = "") -> None:
     """Let only reading statements pass for a client without the key.
+
+    Args:
+        connection: idle.
+        sql: the client's statement.
+        database: where its unqualified names are looked up.
 
     Raises:
         EngineError: code 497 or 164 for what is not allowed, 62 for what cannot be parsed.
@@ -94,8 +132,10 @@ def check_guest(connection: Connection, sql: str) -> None:
         raise (_readonly() if error.code == _NO_TREE else error) from error
     if tree.get("type") not in _READS:
         raise _readonly()
+    if tree["type"] == "ExplainQuery":
+        tree.pop("settings", None)  # EXPLAIN's own words, such as `indexes = 1`
     for node in _nodes(tree):
-        _check_node(node)
+        _check_node(node, database)
 
 
 def check_guest_settings(settings: Mapping[str, str]) -> None:
@@ -143,20 +183,38 @@ def _nodes(tree: object) -> Iterator[dict[str, Any]]:
             stack.extend(node)
 
 
-def _check_node(node: dict[str, Any]) -> None:
-    kind = str(node.get("type", ""))
+def _check_program(node: dict[str, Any]) -> None:
+    name = str(node.get("name", ""))
+    if node.get("type") == "Function" and name.lower() == "executable":
+        raise _refuse(f"{name} runs a program")
+    if node.get("kind") in {"TABLE_ENGINE", "DATABASE_ENGINE"} and name.lower() in _ENGINES:
+        raise _refuse(f"the engine {name} reaches outside the data directory")
+    if source := (node.get("dictionary") or {}).get("source"):
+        words = {str(n.get("first", "")).lower() for n in _nodes(source)}
+        if source.get("name", "").lower() not in _SOURCES or words & _ELSEWHERE:
+            raise _refuse("the source of a dictionary is a local table or query: nothing else")
+
+
+def _check_node(node: dict[str, Any], database: str) -> None:
+    kind, name = str(node.get("type", "")), str(node.get("name", ""))
     if node.get("out_file") or kind == "SetQuery" or node.get("settings_ast"):
         raise _refuse("INTO OUTFILE and SETTINGS are not allowed without the key")
+    if kind and kind not in _NODES:
+        raise _readonly()
     if node.get("param_type") == "Identifier":
         raise _refuse("a parameter of type Identifier is not allowed without the key")
     if "table_function" in node:
-        name = str(node["table_function"].get("name", ""))
-        if name.lower() not in _TABLE_FUNCTIONS:
-            raise _refuse(f"the table function {name} is not allowed without the key")
+        function = str(node["table_function"].get("name", ""))
+        if function.lower() not in _TABLE_FUNCTIONS:
+            raise _refuse(f"the table function {function} is not allowed without the key")
     if kind in {"Function", "Identifier"} or "func_name" in node:
-        _check_function(str(node.get("func_name") or node.get("name", "")))
-    if kind == "TableIdentifier" or "name_parts" in node:
-        _check_table([str(p) for p in node.get("name_parts") or [node.get("name", "")]], kind)
+        _check_function(str(node.get("func_name", name)))
+    if kind == "TableIdentifier":
+        _check_table([str(p) for p in node.get("name_parts") or [name]], database)
+    if kind == "Function" and _IN.fullmatch(name):
+        for right in node.get("arguments", {}).get("children", [])[1:]:
+            if right.get("type") == "Identifier":
+                _check_table([str(p) for p in right.get("name_parts") or [right["name"]]], database)
 
 
 def _check_function(name: str) -> None:
@@ -164,11 +222,12 @@ def _check_function(name: str) -> None:
         raise _refuse(f"{name} is not allowed without the key")
 
 
-def _check_table(parts: list[str], kind: str) -> None:
-    if kind == "TableIdentifier" and any(_PLAIN.fullmatch(p) is None for p in parts):
+def _check_table(parts: list[str], database: str) -> None:
+    if any(_PLAIN.fullmatch(p) is None for p in parts):
         raise _refuse(f"{'.'.join(parts)} is no plain name of a table")
-    if parts[0].lower() == "system" and len(parts) > 1 and parts[1] not in _SYSTEM_TABLES:
-        raise _refuse(f"system.{parts[1]} is not open without the key")
+    full = parts if len(parts) > 1 else [database, *parts]
+    if full[0].lower() == "system" and full[1] not in _SYSTEM_TABLES:
+        raise _refuse(f"system.{full[1]} is not open without the key")
 
 
 def _readonly() -> EngineError:

@@ -19,6 +19,10 @@ def is_stranger(headers: Mapping[str, str]) -> bool:
     """
     host = headers.get("host", "")
     origin = headers.get("origin")
-    foreign = origin is not None and urlsplit(origin).netloc != host
+    try:
+        foreign = origin is not None and urlsplit(origin).netloc != host
+        name = urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return True  # no browser and no tool of ours writes such a name
     elsewhere = headers.get("sec-fetch-site", "none") not in {"none", "same-origin"}
-    return (urlsplit(f"//{host}").hostname or "") not in _LOCAL or foreign or elsewhere
+    return name not in _LOCAL or foreign or elsewhere

@@ -47,6 +47,7 @@ class Pace:
         body_s: of a paced stream, seconds of readings to gather in a body.
         connections: bodies on their way at the same time.
         skip_after_s: a paced stream that lags this far behind leaves out what is overdue.
+        most_rows_s: of a stream that is not paced, readings a second at most; None for no bound.
         grace_s: after the end, how long a 429 is still answered by another try.
         give_up_s: end with an error when nobody has ever answered for this long.
     """
@@ -56,6 +57,7 @@ class Pace:
     body_s: float = 0.1
     connections: int = 4
     skip_after_s: float = 5.0
+    most_rows_s: float | None = None
     grace_s: float = 10.0
     give_up_s: float = 15.0
 
@@ -170,13 +172,21 @@ class HttpSender:
             if now < self._not_before:
                 await self._rest(self._not_before - now)
             elif not homes.schedule.paced:
-                over = pace.for_s is not None and now >= self._began + pace.for_s
-                return None if over else self._cut(pace.body_rows)
+                if pace.for_s is not None and now >= self._began + pace.for_s:
+                    return None
+                if (hold_s := self._hold_s(now)) <= 0:
+                    return self._cut(pace.body_rows)
+                await self._rest(hold_s)
             elif (wait_s := self._wait_s(now)) > 0:
                 await self._rest(wait_s)
             else:
                 return self._cut(min(max(1, self._overdue(now)), pace.body_rows))
         return None
+
+    def _hold_s(self, now: float) -> float:
+        """Seconds until the next body of a bounded stream may go."""
+        most = self._pace.most_rows_s
+        return 0.0 if most is None else self._began + self._homes.next / most - now
 
     def _left(self) -> int | None:
         """Readings still to be sent; of a paced stream those that fall due before the end."""
