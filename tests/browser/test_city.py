@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import expect, sync_playwright
-
 from tests.conftest import need
 
 if TYPE_CHECKING:

@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -21,9 +20,6 @@ PREPARED = 180  # rows
 _CALLS = "rename,renameat,renameat2"
 _RENAME = re.compile(r'^(\d+) .*?rename\w*\(.*?"([^"]+)"', re.MULTILINE)
 _PART = re.compile(r".*/(?P<folder>[\w-]{36})/tmp_insert_(?P<partition>.+?)(?:_\d+){3}/?")
-# Where Yama lets only parents trace, a process may name others; the engine's Python reads this
-# file before anything else. PR_SET_PTRACER, PR_SET_PTRACER_ANY; refused where there is no Yama.
-_MAY_BE_TRACED = "import ctypes\nctypes.CDLL(None).prctl(0x59616D61, ctypes.c_ulong(-1))\n"
 
 
 class Strace:
@@ -63,15 +59,6 @@ def lacking(reason: str) -> None:
     pytest.skip(reason)
 
 
-def may_be_traced(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let strace attach to the engines that this test starts, for root or not."""
-    if sys.platform != "linux" or shutil.which("strace") is None:
-        lacking("strace is not here; on Debian: apt-get install strace")
-    folder.mkdir()
-    (folder / "sitecustomize.py").write_text(_MAY_BE_TRACED)
-    monkeypatch.setenv("PYTHONPATH", str(folder))
-
-
 def prepare(project: Path, data: Path) -> None:
     """A data directory with a little in it: rows in merged parts and in small ones."""
     with Landing(project, data) as landing:
@@ -101,10 +88,10 @@ def count_renames(project: Path, data: Path, *, prepared: Path, rows: int) -> li
     with reopened(project, data, prepared=prepared) as landing:
         warm(landing)
         names = tables(landing)
-        strace = Strace(landing.engine.pid, data.with_suffix(".strace"))
+        traced = Strace(landing.engine.pid, data.with_suffix(".strace"))
         landing.send(rows)
         landing.land()
-        seen = strace.close()
+        seen = traced.close()
         assert landing.check() == []
     threads = Counter(thread for thread, _ in seen)
     # strace counts for each thread apart, so «the n-th» needs them all in one.

@@ -111,10 +111,10 @@ class Strike:
         return cls(victim, platform.open_batches(), parts, platform.closed())
 
     def __str__(self) -> str:
-        window = f"batch {self.open[0]} open, {self.parts} parts half written"
+        window = f"batch {self.open[0]} open" if self.open else "nothing open"
         return (
-            f"{self.victim:8}  after {self.closed:5} batches: "
-            f"{window if self.open else 'nothing open'}; landing again after {self.seconds:.1f} s"
+            f"{self.victim:8}  after {self.closed:5} batches: {window}, "
+            f"{self.parts} parts half written; landing again after {self.seconds:.1f} s"
         )
 
 

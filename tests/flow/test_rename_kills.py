@@ -7,16 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from penstock.layers.landing import Lander
 from penstock.store.ledger import Batch, Intent
-from structlog.testing import capture_logs
 
 from .faults import Landing, homes, readings
 from .renames import (
     Strace,
     count_renames,
-    may_be_traced,
     named,
     prepare,
     reopened,
@@ -28,11 +27,11 @@ ROWS = 100
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("traceable")
 def test_a_kill_at_each_rename_of_one_insert(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Bronze, a silver of three months, and three golds: the lander retries under its intent."""
-    may_be_traced(tmp_path / "site", monkeypatch)
     project, prepared = homes(tmp_path / "project"), tmp_path / "prepared"
     prepare(project, prepared)
     plan = count_renames(project, tmp_path / "count", prepared=prepared, rows=ROWS)
@@ -71,11 +70,11 @@ def one_kill(landing: Landing, log: Path, n: int) -> Kill:
     if n:
         warm(landing)
     names, first = tables(landing), landing.ledger.batches()[0]
-    strace, starts = Strace(landing.engine.pid, log, kill_at=max(n, 1)), landing.engine.starts
+    traced, starts = Strace(landing.engine.pid, log, kill_at=max(n, 1)), landing.engine.starts
     with capture_logs() as events:
         landing.send(ROWS)
         landing.land()
-    seen = strace.close()
+    seen = traced.close()
     problems = landing.check()
     if landing.engine.starts == starts or len(seen) != max(n, 1):
         problems.append(f"the kill did not come: {seen}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import os
 import signal
 import sys
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
+from penstock.cli.terminal import emit, say
 from penstock.errors import UsageError
 from penstock.settings import duration
 
@@ -34,19 +34,19 @@ _Domain = Annotated[str, typer.Argument(help="What to play: homes.")]
 _Homes = Annotated[int, typer.Option(help="How many homes.")]
 _Rate = Annotated[
     float | None,
-    typer.Option(help="Rows a second of all homes [one a home]; the most, of a history."),
+    typer.Option(help="Rows a second of all homes (one a home); the most, of a history."),
 ]
 _For = Annotated[str | None, typer.Option("--for", help="End after this long, such as 60s.")]
 _History = Annotated[str | None, typer.Option(help="Send the past instead, such as 30d, at once.")]
-_Rows = Annotated[int | None, typer.Option(help="End after so many readings [history: 10M].")]
+_Rows = Annotated[int | None, typer.Option(help="End after so many readings (history: 10M).")]
 _Seed = Annotated[int, typer.Option(help="The same seed and start give the same rows.")]
-_Start = Annotated[str | None, typer.Option(help="First time; a history's end. ISO 8601 [now].")]
+_Start = Annotated[str | None, typer.Option(help="First time; a history's end. ISO 8601 (now).")]
 _To = Annotated[str, typer.Option(help="http or file.")]
 _Url = Annotated[str, typer.Option(help="Where to, with --to http.")]
 _Path = Annotated[str, typer.Option(help="Where to, with --to file; - is stdout.")]
 _Late = Annotated[float, typer.Option(help="Share of rows that are 1 to 30 minutes late.")]
 _Duplicates = Annotated[float, typer.Option(help="Share of rows that are sent twice.")]
-_Malformed = Annotated[float | None, typer.Option(help="Share of bad rows [0.0002; history: 0].")]
+_Malformed = Annotated[float | None, typer.Option(help="Share of bad rows (0.0002; history: 0).")]
 _TruthFile = Annotated[Path | None, typer.Option(help="Keep exact counts of what was sent here.")]
 _Ids = Annotated[Path | None, typer.Option(help="List acknowledged bodies here (--to http).")]
 _Serial = Annotated[bool, typer.Option("--serial", help="Number the rows.")]
@@ -145,6 +145,12 @@ def _schedule(amount: _Amount, start_ms: int, to: str) -> Schedule:
     from penstock.simulate.homes import Schedule
 
     if amount.history is not None:
+        if amount.rate is not None and not amount.rate > 0:
+            raise UsageError(f"--rate {amount.rate} is no rate", next_step="--rate 100000")
+        if amount.rate is not None and amount.rate <= 0:
+            raise UsageError(
+                "a history is sent at some rate", next_step="--rate 60000, or leave it out"
+            )
         rows = _HISTORY_ROWS if amount.rows is None else amount.rows
         return Schedule.history(start_ms, duration(amount.history), rows, max(1, amount.homes))
     if amount.rows is not None and amount.rows < 1:
@@ -181,7 +187,7 @@ async def _send(
             batch_log=log,
         )
         sender.on_account = _progress
-        _say(f"sending to {target.url}; Ctrl-C ends it")
+        say(f"sending to {target.url}; Ctrl-C ends it")
         stack.enter_context(_signals(sender))
         await sender.run()
 
@@ -195,7 +201,7 @@ def _signals(sender: HttpSender) -> Iterator[None]:
     def ask() -> None:
         for number in numbers:
             loop.remove_signal_handler(number)
-        _say("ending: waiting for the last answers (Ctrl-C again ends at once)")
+        say("ending: waiting for the last answers (Ctrl-C again ends at once)")
         sender.stop.set()
 
     for number in numbers:
@@ -218,7 +224,7 @@ def _write(stream: Homes, account: Truth, target: _Target) -> None:
         try:
             write_rows(stream, file, account, truth_file=target.truth, on_account=_progress)
         except KeyboardInterrupt:
-            _say("ended early")
+            say("ended early")
         except BrokenPipeError:
             # Nothing may be flushed to the closed pipe when the interpreter ends.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -228,34 +234,30 @@ def _summarise(account: Truth, target: _Target) -> None:
     """Say what became of the rows, and what to do next."""
     document = account.document()
     if sys.stderr.isatty():
-        _say("")
+        say("")
     malformed = sum(document["malformed"].values())
-    _say(f"{document['sent']:,} rows sent, {document['acknowledged']:,} acknowledged")
-    _say(
+    say(f"{document['sent']:,} rows sent, {document['acknowledged']:,} acknowledged")
+    say(
         f"  {document['good']:,} good ({document['duplicates']:,} of them duplicates, "
         f"{document['late']:,} late), {malformed:,} malformed"
     )
     if document["unacknowledged"] or document["skipped"]:
-        _say(
+        say(
             f"  {document['unacknowledged']:,} unacknowledged ({document['refused']:,} of them "
             f"refused), {document['skipped']:,} never sent because nobody took them in time"
         )
     if target.as_json:
-        print(json.dumps(document, indent=2))
+        emit(document)
     if target.to == "http":
-        _say("next: penstock reconcile")
+        say("next: penstock reconcile")
     elif target.path != _STDOUT:
-        _say(f"next: penstock ingest homes/readings {target.path}")
+        say(f"next: penstock ingest homes/readings {target.path}")
 
 
 def _progress(account: Truth) -> None:
     if sys.stderr.isatty():
         text = f"{account.sent:,} rows sent, {account.acknowledged:,} acknowledged"
         print(f"\r{text}", end="", file=sys.stderr, flush=True)
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr)
 
 
 def _epoch_ms(moment: str | None) -> int:

@@ -93,14 +93,15 @@ class Front:
         pool: connections of this process.
         key: secret that opens writing.
         leases: highest lease epoch seen of every stream.
-        workers: statements that run at once.
     """
 
-    def __init__(self, pool: Pool, key: str, leases: Leases, *, workers: int) -> None:
+    def __init__(self, pool: Pool, key: str, leases: Leases) -> None:
         self._pool = pool
         self._key = key
         self._leases = leases
-        self._threads = ThreadPoolExecutor(workers, thread_name_prefix="engine")
+        self._threads = ThreadPoolExecutor(pool.size, thread_name_prefix="engine")
+        # Their own, so that slow visitors never keep a batch from being landed.
+        self._visits = ThreadPoolExecutor(pool.visitors, thread_name_prefix="visitor")
         self.app = Starlette(
             routes=[
                 Route("/ping", _ok),
@@ -122,7 +123,11 @@ class Front:
             if call.keyed and (lease := request.headers.get("x-penstock-lease")):
                 self._leases.check(lease)
             loop = asyncio.get_running_loop()
-            written, result = await loop.run_in_executor(self._threads, self._run, call)
+            if call.keyed:
+                answer = loop.run_in_executor(self._threads, self._run, call)
+            else:
+                answer = loop.run_in_executor(self._visits, self._run_guest, call)
+            written, result = await answer
         except EngineError as error:
             return _failure(error, query_id)
         return _success(call, written, result, query_id)
@@ -135,10 +140,10 @@ class Front:
                 "Code: 36. DB::Exception: send the body uncompressed (BAD_ARGUMENTS)", code=36
             )
         body = await _body(request)
-        sql = _LEADING.sub("", query.get("query", ""), count=1)
+        sql = _begin(query.get("query", ""))
         if not _INSERT.match(sql):
             text = body.decode("utf-8", "replace")
-            sql, body = (f"{sql}\n{text}" if sql else _strip(text)), b""
+            sql, body = (f"{sql}\n{text}" if sql else _begin(text)), b""
         rows = request.headers.get("x-penstock-rows")
         return Call(
             sql=sql,
@@ -179,9 +184,12 @@ class Front:
     def _run(self, call: Call) -> tuple[int, Result]:
         with self._pool.connection() as connection:
             connection.enter(call.database or "default")
-            if not call.keyed:
-                return 0, _run_guest(connection, call)
             return _run_keyed(connection, call)
+
+    def _run_guest(self, call: Call) -> tuple[int, Result]:
+        with self._pool.visitor() as connection:
+            connection.enter(call.database or "default")
+            return 0, _run_guest(connection, call)
 
 
 def _run_guest(connection: Connection, call: Call) -> Result:
@@ -191,7 +199,7 @@ def _run_guest(connection: Connection, call: Call) -> Result:
             "directory; send it as the password (READONLY)",
             code=164,
         )
-    guard.check_guest(connection, call.sql)
+    guard.check_guest(connection, call.sql, call.database)
     guard.check_guest_settings(call.settings)
     wanted = {k: v for k, v in call.settings.items() if k not in {"readonly", *GUEST_LIMITS}}
     with connection.settings({**GUEST_LIMITS, **wanted}):
@@ -199,9 +207,9 @@ def _run_guest(connection: Connection, call: Call) -> Result:
 
 
 def _run_keyed(connection: Connection, call: Call) -> tuple[int, Result]:
-    guard.check_keyed(call.sql)
+    guard.check_keyed(connection, call.sql)
     if call.readonly:
-        guard.check_guest(connection, call.sql)
+        guard.check_guest(connection, call.sql, call.database)
     if _NEEDS_SESSION.match(call.sql):
         raise EngineError(
             "Code: 48. DB::Exception: there are no sessions: each statement stands alone. Send "
@@ -209,11 +217,11 @@ def _run_keyed(connection: Connection, call: Call) -> tuple[int, Result]:
             code=48,
         )
     with connection.settings(call.settings):
-        if not _INSERT.match(call.sql):
-            return 0, connection.run(call.sql, call.form, call.params)
         if call.body:
             insert = Insert.parse(call.sql)
             return stage_and_write(connection, insert, call.body, expected=call.rows)
+        if _INSERTS.search(call.sql) is None:
+            return 0, connection.run(call.sql, call.form, call.params)
         changes = deduplication(" ".join([call.sql[:10_000], *call.settings]))
         with connection.settings(changes):
             return 0, connection.run(call.sql, call.form, call.params)
@@ -227,6 +235,34 @@ def _refuse_strangers(request: Request) -> None:
             "of other origins (ACCESS_DENIED)",
             code=497,
         )
+
+
+def _begin(sql: str) -> str:
+    """A statement from its first word on: tools put a comment before it."""
+    match = _LEADING.match(sql)
+    return sql[match.end() :] if match else sql
+
+
+def _whole(text: str | None) -> int | None:
+    if text is not None and not text.isdecimal():
+        raise EngineError(
+            f"Code: 36. DB::Exception: X-Penstock-Rows is {text!r}, no number (BAD_ARGUMENTS)",
+            code=36,
+        )
+    return None if text is None else int(text)
+
+
+async def _body(request: Request) -> bytes:
+    pieces, size = [], 0
+    async for piece in request.stream():
+        size += len(piece)
+        if size > MAX_BODY:
+            raise EngineError(
+                f"Code: 36. DB::Exception: the body is over {MAX_BODY} bytes; send it in parts",
+                code=36,
+            )
+        pieces.append(piece)
+    return b"".join(pieces)
 
 
 async def _ok(_request: Request) -> Response:

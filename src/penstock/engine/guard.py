@@ -209,12 +209,18 @@ def _check_node(node: dict[str, Any], database: str) -> None:
             raise _refuse(f"the table function {function} is not allowed without the key")
     if kind in {"Function", "Identifier"} or "func_name" in node:
         _check_function(str(node.get("func_name", name)))
-    if kind == "TableIdentifier":
-        _check_table([str(p) for p in node.get("name_parts") or [name]], database)
-    if kind == "Function" and _IN.fullmatch(name):
-        for right in node.get("arguments", {}).get("children", [])[1:]:
-            if right.get("type") == "Identifier":
-                _check_table([str(p) for p in right.get("name_parts") or [right["name"]]], database)
+    for table in _tables(node):
+        _check_table([str(p) for p in table.get("name_parts") or [table["name"]]], database)
+
+
+def _tables(node: dict[str, Any]) -> list[dict[str, Any]]:
+    """What stands for a table in a node: itself, or the bare name on the right of an IN."""
+    if node.get("type") == "TableIdentifier":
+        return [node]
+    if node.get("type") == "Function" and _IN.fullmatch(str(node.get("name", ""))):
+        right = node.get("arguments", {}).get("children", [])[1:]
+        return [argument for argument in right if argument.get("type") == "Identifier"]
+    return []
 
 
 def _check_function(name: str) -> None:

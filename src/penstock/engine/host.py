@@ -25,6 +25,7 @@ from penstock.engine.pool import Pool
 from penstock.errors import PenstockError
 
 _CONNECTIONS = 6
+_VISITORS = 3
 _TAKEOVER = 10.0  # seconds to wait for an engine that is shutting down
 
 
@@ -46,10 +47,10 @@ def run(data: Path, port: int, memory: int, *, healing: bool = True) -> None:
         if healing:
             for healed in heal(data / "engine"):
                 _say({"event": "healed", "table": healed.table, "part": healed.part})
-        pool = Pool(data / "engine", size=_CONNECTIONS, memory=memory)
+        pool = Pool(data / "engine", size=_CONNECTIONS, visitors=_VISITORS, memory=memory)
         with pool.connection() as connection:
             connection.run(f"CREATE DATABASE IF NOT EXISTS {STAGING} ENGINE = Memory")
-        front = Front(pool, key(data), Leases(data / "leases.json"), workers=_CONNECTIONS)
+        front = Front(pool, key(data), Leases(data / "leases.json"))
         server = uvicorn.Server(
             uvicorn.Config(front.app, log_level="warning", access_log=False, timeout_keep_alive=75)
         )

@@ -33,9 +33,12 @@ class Leases:
         """Take note of `stream=epoch`.
 
         Raises:
-            EngineError: a higher epoch has been seen: the sender must stop writing.
+            EngineError: a higher epoch has been seen: the sender must stop writing; or this is
+                no lease.
         """
         stream, _, text = lease.rpartition("=")
+        if not text.isdecimal():
+            raise EngineError(f"Code: 36. {lease!r} is no lease: stream=epoch", code=36)
         epoch = int(text)
         with self._lock:
             seen = self._epochs.get(stream, 0)

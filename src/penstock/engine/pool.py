@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 # Names of settings and databases end up in a statement of ours, so nothing else may be in them.
 IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _CODE = re.compile(r"Code: (\d+)\.")
-_BAD_ARGUMENTS = 36
+_BAD_ARGUMENTS, _UNKNOWN_FORMAT = 36, 73
+_OBJECTS = {"dataframe", "arrowtable", "datastore"}
 
 _CONFIG = """<clickhouse>
   <users_config>{users}</users_config>
@@ -96,6 +97,11 @@ class Connection:
         Raises:
             EngineError: the engine refused it; `code` is ClickHouse's.
         """
+        if output.lower() in _OBJECTS:  # the engine would give a Python object, no bytes
+            raise EngineError(
+                f"Code: 73. DB::Exception: Unknown format {output}. (UNKNOWN_FORMAT)",
+                code=_UNKNOWN_FORMAT,
+            )
         try:
             answer = self.raw.query(sql, output, params=dict(params) if params else None)
         except RuntimeError as error:
@@ -116,24 +122,34 @@ def quote(value: str) -> str:
 
 
 class Pool:
-    """A fixed number of connections to one data directory.
+    """A fixed number of connections to one data directory, and some for visitors beside them.
+
+    A visitor's connection is read-only for good, whatever the guard lets pass; there are few, so
+    that visitors never use up what landing and endpoints need.
 
     Args:
         data: the engine's folder.
         size: how many statements can run at once.
         memory: most bytes the engine may use.
+        visitors: how many statements without the key can run at once.
     """
 
-    def __init__(self, data: Path, *, size: int, memory: int) -> None:
+    def __init__(self, data: Path, *, size: int, memory: int, visitors: int = 0) -> None:
         import chdb  # noqa: PLC0415 - half a second that only the host's process should pay
 
+        self.size, self.visitors = size, visitors
         self._connections: list[Connection] = []
         self._idle: queue.SimpleQueue[Connection] = queue.SimpleQueue()
+        self._visits: queue.SimpleQueue[Connection] = queue.SimpleQueue()
         address = f"{data}?config-file={_write_config(data, memory)}"
-        for _ in range(size):
+        for number in range(size + visitors):
             connection = Connection(chdb.connect(address))
             self._connections.append(connection)
-            self._idle.put(connection)
+            if number < size:
+                self._idle.put(connection)
+            else:
+                connection.run("SET readonly = 2")  # settings may change, nothing else
+                self._visits.put(connection)
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
@@ -143,6 +159,15 @@ class Pool:
             yield connection
         finally:
             self._idle.put(connection)
+
+    @contextmanager
+    def visitor(self) -> Iterator[Connection]:
+        """Borrow a read-only connection; waits until one is idle."""
+        connection = self._visits.get()
+        try:
+            yield connection
+        finally:
+            self._visits.put(connection)
 
     def close(self) -> None:
         """Close all connections; the engine then lets go of the folder."""

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 _ERROR = re.compile(r"Code: (\d+)\.\s*(?:DB::Exception:\s*)?(.*)", re.DOTALL)
 _NESTED = re.compile(r"^(?:Code: \d+\.\s*DB::Exception:\s*)+")
-_VERSION = re.compile(r"\s*\(version [\d.]+[^)]*\)|\s*\([A-Z_]+\)(?=\s*\(version)")
+_VERSION = re.compile(r"\s*\(version [\d.]+[^)]*\)\.?")
+_NAMES = re.compile(r"(?:\s*(\([A-Z_]+\))\.*)+\s*$")  # once for each level of a nested error
 
 _CONFIG = "<clickhouse><users_config>{users}</users_config><timezone>UTC</timezone></clickhouse>"
 _GRANT_FILES = "<query>GRANT READ ON FILE</query></grants>"
@@ -122,5 +123,5 @@ def engine_error(text: str) -> EngineError:
     match = _ERROR.search(text)
     if match is None:
         return EngineError(text)
-    cause = _VERSION.sub("", _NESTED.sub("", match[2])).strip()
-    return EngineError(cause, code=int(match[1]))
+    cause = _VERSION.sub("", _NESTED.sub("", match[2]))
+    return EngineError(_NAMES.sub(r" \1", cause).strip(), code=int(match[1]))

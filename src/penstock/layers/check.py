@@ -111,7 +111,8 @@ class _Compiler:
             return
         explain = "EXPLAIN "
         file = endpoint.path.relative_to(self._project.root).as_posix()
-        asked = Asked(file, endpoint.line, endpoint.sql, endpoint.tokens, len(explain))
+        lines = endpoint.path.read_text("utf-8-sig").splitlines()[: endpoint.line - 1]
+        asked = Asked(file, endpoint.line, endpoint.sql, endpoint.tokens, len(explain), lines)
         try:
             params = {
                 p.name: self._sample(p.type) if p.default is None else p.default

@@ -184,7 +184,8 @@ class Lander:
         """
         intents = self.ledger.open_intents(self._stream.id)
         for intent in intents:
-            self.state.name = "recovering"
+            if self.state.name != "blocked":  # which it stays until the batch is landed
+                self.state.name = "recovering"
             with self.hold:
                 adopted = self.ledger.adopt(intent, self._stream)
                 body, frames = self._rebuild(adopted)

@@ -15,12 +15,14 @@ if TYPE_CHECKING:
     from penstock.errors import EngineError
     from penstock.project.lexer import Token
 
-_SYNTAX, _NO_SUCH_COLUMN, _UNKNOWN_NAME, _UNKNOWN_TABLE, _BAD_PARAMETER = 62, 8, 47, 60, 457
+_SYNTAX, _NO_SUCH_COLUMN, _UNKNOWN_NAME, _UNKNOWN_TABLE = 62, 8, 47, 60
+_BAD_PARAMETER = 457
 _PLACE = re.compile(r"failed at position (\d+) \((.*?)\)(?: \(line (\d+), col \d+\))?", re.DOTALL)
-_NAMED = re.compile(r"[`'\"](\w+(?:\.\w+)*)[`'\"]|(?:family|engine):? (\w+)")
+_QUOTED = re.compile(r"[`'\"](\w+(?:\.\w+)*)[`'\"]")
+_AFTER_A_NOUN = re.compile(r"(?:family|engine|function):? (\w+)")
 _MEANT = re.compile(r"[Mm]aybe you meant:? \[?'?([^\s'\]?,]+)")
 _REST = re.compile(
-    r"[.:]? (?:In scope|while |Maybe you meant|maybe you meant|Expected one of|Stack trace).*",
+    r"[.:]? (?:In scope|In query|while |[Mm]aybe you meant|Expected one of|Stack trace).*",
     re.DOTALL,
 )
 _SYMBOL = re.compile(r"\s*\(([A-Z][A-Z_]+)\)\s*$")
@@ -37,6 +39,7 @@ class Asked:
         sql: as it was sent.
         tokens: of it, with the lines of the file.
         prefix: characters put before `sql` when it was sent.
+        header: lines of the file before the statement, where defaults stand.
     """
 
     file: str
@@ -44,6 +47,7 @@ class Asked:
     sql: str
     tokens: Sequence[Token]
     prefix: int = 0
+    header: Sequence[str] = ()
 
 
 def problem(error: EngineError, asked: Asked, known: Iterable[str] = ()) -> Problem:
@@ -60,9 +64,13 @@ def problem(error: EngineError, asked: Asked, known: Iterable[str] = ()) -> Prob
     text = _SYMBOL.sub("", text)
     if error.code == _SYNTAX:
         return _syntax(text, asked, suffix)
-    name = _name(text)
     cause = _REST.sub("", text).strip(" .:")[:_LONGEST]
-    return Problem(asked.file, _line(name, asked), cause + suffix, _hint(text, name, error, known))
+    name = _name(cause)
+    line = _line(name, asked)
+    if error.code == _BAD_PARAMETER:
+        own = (n for n, text in enumerate(asked.header, 1) if re.search(rf"\b{name}\b", text))
+        line = next(own, line)
+    return Problem(asked.file, line, cause + suffix, _hint(text, name, error, known))
 
 
 def _syntax(text: str, asked: Asked, suffix: str) -> Problem:
@@ -82,8 +90,8 @@ def _syntax(text: str, asked: Asked, suffix: str) -> Problem:
 
 
 def _name(text: str) -> str:
-    match = _NAMED.search(text)
-    return (match[1] or match[2]) if match else ""
+    match = _QUOTED.search(text) or _AFTER_A_NOUN.search(text)
+    return match[1] if match else ""
 
 
 def _line(name: str, asked: Asked) -> int:

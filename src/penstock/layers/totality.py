@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from penstock.project.objects import Project, Relation, Statement
 
 _WRAPPED = re.compile(r"(?:LowCardinality|Nullable|SimpleAggregateFunction)\((.*)\)")
-_NUMBER = re.compile(r"(U?Int|Float|BFloat|Decimal|Bool)(\d*)")
+_NUMBER = re.compile(r"U?Int\d+|B?Float\d+|Decimal\(.*\)|Bool")
 _TEXTS = ("String", "FixedString", "JSON", "Dynamic", "Variant", "Object", "Array", "Map", "Tuple")
 _MOST_GUESSES = 1000
 _POISON = (
@@ -73,10 +73,9 @@ def casts(
             continue
         argument = lexer.plain(cast.argument)
         cause = f"{cast.name} of {argument}{f' ({kind})' if kind else ''} throws on some values"
-        name = cast.name if cast.name.startswith("to") else "accurateCast"
-        other = " or …OrZero" if cast.name.startswith("to") else ""
-        hint = f"one row would block its batch: use {name}OrNull{other}"
-        yield Problem(file, cast.line, cause, hint)
+        texts = cast.name.startswith("to") and _bare(kind)[0] in ("String", "")
+        use = f"{cast.name}OrNull or …OrZero" if texts else "accurateCastOrNull(…, 'Type')"
+        yield Problem(file, cast.line, cause, f"one row would block its batch: use {use}")
 
 
 def _type_of(engine: Scratch, argument: Sequence[Token], query: Sequence[Token]) -> str:
@@ -130,6 +129,8 @@ def _elements(kind: str) -> list[str]:
 
 def _fits(bare: str, wanted: str) -> bool:
     """Whether each value of `bare`, no text, becomes a `wanted` without an exception."""
+    if wanted.startswith("Decimal(") and _NUMBER.fullmatch(bare):
+        return not bare.startswith(("Float", "BFloat")) and not _narrowing(bare, wanted)
     if bare.startswith(("Float", "BFloat")):
         return wanted.startswith(("Float", "BFloat", "Bool"))  # NaN is no integer and no Decimal
     if bare.startswith("Decimal"):
@@ -191,25 +192,38 @@ def _conversion(given: str, taken: str) -> str:
         return "NULL would make the insert throw"
     if want in (have, "String") or "AggregateFunction" in (have[:17], want[:17]):
         return ""
-    from_number, to_number = _NUMBER.match(have), _NUMBER.match(want)
-    if from_number and to_number:
-        return _narrowing(from_number, to_number)
+    if _NUMBER.fullmatch(have) and _NUMBER.fullmatch(want):
+        return _narrowing(have, want)
     if have.startswith(_TEXTS) or want.startswith(("Enum", "FixedString")):
         return "some values would make the insert throw"
     return ""
 
 
-def _narrowing(have: re.Match[str], want: re.Match[str]) -> str:
-    if want[1] in ("Float", "BFloat"):
+def _narrowing(have: str, want: str) -> str:
+    """Why a number of one type is not always one of another; empty where it is."""
+    if want.startswith(("Float", "BFloat")):
         return ""
-    if have[1] in ("Float", "BFloat") or "Decimal" in (have[1], want[1]):
+    if have.startswith(("Float", "BFloat")):
         return "some values would make the insert throw"
-    bits = {"Bool": 1}
-    wide = bits.get(have[1]) or int(have[2]) + (have[1] == "UInt" and want[1] == "Int")
-    signed = have[1] == "Int" and want[1] != "Int"
-    if signed or wide > (bits.get(want[1]) or int(want[2])):
+    before, after = _digits(have)
+    room_before, room_after = _digits(want)
+    if "Decimal" in (have[:7], want[:7]):
+        if before > room_before:
+            return "some values would make the insert throw"
+        return "digits would be cut off in silence" if after > room_after else ""
+    signed = have.startswith("Int") and not want.startswith("Int")
+    if signed or before > room_before or (have[0] == "U" and want == have[1:]):
         return "numbers that do not fit would be changed in silence"
     return ""
+
+
+def _digits(kind: str) -> tuple[int, int]:
+    """How many decimal digits a number of a type has before and after the point."""
+    if kind.startswith("Decimal"):
+        precision, scale = (int(n) for n in re.findall(r"\d+", kind)[-2:])
+        return precision - scale, scale
+    bits = re.search(r"\d+", kind)
+    return (len(str(2 ** int(bits[0]))), 0) if bits else (1, 0)
 
 
 def sound_record(engine: Scratch, bronze: Relation) -> dict[str, object]:
@@ -276,13 +290,23 @@ def _records(fields: list[str], sound: dict[str, object]) -> list[str]:
     def document(changes: dict[str, str]) -> str:
         return "{" + ",".join(f"{json.dumps(k)}:{v}" for k, v in (base | changes).items()) + "}"
 
+    odd = (*_POISON, *_moments())
     records = [document({}), *_WHOLE]
-    records += [document({name: value}) for name in fields for value in _POISON]
-    records += [document(dict.fromkeys(fields, value)) for value in _POISON]
+    records += [document({name: value}) for name in fields for value in odd]
+    records += [document(dict.fromkeys(fields, value)) for value in odd]
     records += [
         "{" + ",".join(f'"{k}":{v}' for k, v in base.items() if k != f) + "}" for f in fields
     ]
     return records
+
+
+def _moments() -> Iterator[str]:
+    """This moment in the ways that devices write it, as JSON."""
+    now = datetime.now(UTC)
+    yield from (str(int(now.timestamp())), str(int(now.timestamp() * 1000)))
+    yield from (f'"{int(now.timestamp())}"', f'"{int(now.timestamp() * 1000)}"')
+    yield from (f'"{now:%Y-%m-%d}"', f'"{now:%Y-%m-%d %H:%M:%S}"', f'"{now:%d %b %Y %H:%M}"')
+    yield from (f'"{now:%Y%m%d%H%M%S}"', f'"{now:%Y-%m-%dT%H:%M:%S+00:00}"')
 
 
 def _values(bronze: Relation, records: Sequence[str]) -> str:

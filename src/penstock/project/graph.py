@@ -33,16 +33,16 @@ def ordered(relations: Sequence[Relation]) -> tuple[Relation, ...]:
 
     A cycle, which the loader reports, leaves the order by stage and name.
     """
-    by_name = {r.name: r for r in sorted(relations, key=lambda r: (_RANK[r.stage], r.name))}
-    sorter = TopologicalSorter(_edges(tuple(by_name.values())))
+    stable = sorted(relations, key=lambda r: (_RANK[r.stage], r.name))
+    sorter = TopologicalSorter(_edges(stable))
     try:
         sorter.prepare()
     except CycleError:
-        return tuple(by_name.values())
-    order = []
+        return tuple(stable)
+    order: list[Relation] = []
     while sorter.is_active():
-        ready = sorted(sorter.get_ready(), key=list(by_name).index)
-        order += [by_name[name] for name in ready]
+        ready = set(sorter.get_ready())
+        order += [r for r in stable if r.name in ready]  # two of one name are a mistake, not lost
         sorter.done(*ready)
     return tuple(order)
 

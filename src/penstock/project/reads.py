@@ -91,6 +91,8 @@ def _by_tokens(found: Sequence[Token]) -> Iterator[str]:
             continue
         if token.upper == "FROM" and callers and callers[-1] in _FROM_INSIDE:
             continue
+        if token.upper == "JOIN" and index and found[index - 1].upper == "ARRAY":
+            continue
         name = _name_at(found, index + 1)
         if name and name not in ctes:
             yield name

@@ -114,7 +114,7 @@ def create(text: Text, piece: list[Token]) -> Statement | None:
     if kind == "view":
         return _plain_view(text, piece, walk, name)
     shape = _shape(text, walk) if kind == "table" else None
-    reads = tables_read(text.body(piece), walk.rest()) if kind == "dictionary" else ()
+    reads = tables_read("", walk.rest()) if kind == "dictionary" else ()
     if shape is not None:
         reads = _dictionaries(shape)
     return Statement(

@@ -60,7 +60,7 @@ def view_rules(domain: Domain, relation: Relation) -> Iterator[Finding]:
 def one_table(domain: Domain, view: Statement) -> Iterator[Finding]:
     """A view reads the table that feeds it and no other: another may change between two tries."""
     names = {r.name: r for r in domain.relations}
-    tables = [n for n in view.reads if n not in names or names[n].main_kind != "dictionary"]
+    tables = [n for n in view.reads if n in names and names[n].main_kind != "dictionary"]
     join = next((t for i, t in enumerate(view.query) if _is_join(view.query, i)), None)
     if join is not None:
         cause = f"view {view.name} joins: the other side may change between two tries of a batch"
@@ -71,7 +71,7 @@ def one_table(domain: Domain, view: Statement) -> Iterator[Finding]:
     elif "UNION" in queries.clauses(view.query):
         cause = f"view {view.name} is a UNION: only its first SELECT is fed"
         yield Finding(view.line, cause, "one view, one SELECT")
-    elif not tables:
+    elif not view.reads:
         yield Finding(view.line, f"view {view.name} reads no table", "SELECT … FROM <table>")
 
 

@@ -66,6 +66,7 @@ class Platform:
         self._threads: list[threading.Thread] = []
         self._engine: EngineProcess | None = None
         self._engine_version = ""
+        self._audited = False
         if settings.text("host") not in _LOOPBACK:
             raise UsageError(
                 f"host {settings.text('host')} is not this machine, and there is no login yet",
@@ -89,10 +90,12 @@ class Platform:
             self._engine_version = str(self.client.value("SELECT version()"))
             applied = apply(self.project, self.client, self.ledger)
             self._make_landers()
-            audited = audit(self.landers, self.ledger)
-            if audited:
-                _log.info("boot_audit", batches=audited)
             if land:
+                # Not when only looking: reconcile has to list what the audit refuses to land on.
+                audited = audit(self.landers, self.ledger)
+                if audited:
+                    _log.info("boot_audit", batches=audited)
+                self._audited = True
                 self._start_landers()
         except PenstockError:
             self.stop()
@@ -122,7 +125,7 @@ class Platform:
             thread.join(30)
         for source in self._sources.values():
             source.close()
-        if hasattr(self, "ledger"):
+        if self._audited:  # else the next start has the same doubts as this one
             self.ledger.put("clean_stop", "yes")
         if hasattr(self, "client"):
             self.client.close()

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
@@ -21,7 +22,7 @@ from penstock.serve.endpoints import Endpoints
 from penstock.serve.ingest import Ingest
 from penstock.serve.live import Live
 from penstock.serve.openapi import document
-from penstock.serve.problems import on_error, problem
+from penstock.serve.problems import on_error, on_refusal, problem
 from penstock.serve.ui import Page
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 _UI = Path(__file__).parent / "_ui"
 _MOST_LETTERS = 1000
+_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 
 @dataclass(frozen=True)
@@ -91,13 +93,14 @@ class Application:
             Route("/metrics", self._metrics),
             Route("/healthz", _healthy),
             Route("/readyz", self._readyz),
+            Route("/v1/ingest/{rest:path}", _no_source, methods=_METHODS),
             Route("/v1/{rest:path}", _unknown),
             Route("/{path:path}", Page(_UI).__call__),
         ]
         self.app = SameOrigin(
             Starlette(
                 routes=routes,
-                exception_handlers={PenstockError: on_error},
+                exception_handlers={PenstockError: on_error, HTTPException: on_refusal},
                 lifespan=self._lifespan,
             )
         )
@@ -129,7 +132,7 @@ class Application:
     async def _dead_letters(self, request: Request) -> Response:
         domain = request.query_params.get("domain") or self._services.project.domains[0].name
         text = request.query_params.get("limit", "20")
-        limit = min(int(text), _MOST_LETTERS) if text.isdigit() else 20
+        limit = min(int(text), _MOST_LETTERS) if text.isdecimal() else 20
         return JSONResponse(await asyncio.to_thread(self._letters, domain, limit))
 
     async def _reconcile(self, _request: Request) -> Response:
@@ -203,6 +206,12 @@ def _exposition(status: dict[str, Any]) -> str:
 
 async def _healthy(_request: Request) -> Response:
     return PlainTextResponse("ok\n")
+
+
+async def _no_source(request: Request) -> Response:
+    if request.method != "POST":
+        raise HTTPException(405, headers={"Allow": "POST"})
+    return await _unknown(request)
 
 
 async def _unknown(request: Request) -> Response:

@@ -15,6 +15,7 @@ from starlette.responses import StreamingResponse
 
 from penstock.errors import PenstockError
 from penstock.serve.cache import tables_of
+from penstock.serve.endpoints import bind
 from penstock.settings import duration
 
 if TYPE_CHECKING:
@@ -115,7 +116,9 @@ class Live:
             parts = urlsplit(name)
             domain, _, endpoint = parts.path.strip("/").rpartition("/")
             found = self._endpoints.find(domain or None, endpoint)
-            return Tile(name, found, dict(parse_qsl(parts.query)))
+            params = dict(parse_qsl(parts.query, keep_blank_values=True))
+            bind(found, params)
+            return Tile(name, found, params)
         return self._tiles[name]
 
     async def _stream(self, tiles: list[Tile]) -> AsyncIterator[bytes]:
@@ -166,10 +169,8 @@ class Live:
             asked = time.monotonic()
             versions = self._versions.of(tables)
             frame = await self._ask(tile)
-            if frame:
-                tile.frame = frame
-                for viewer in tile.viewers:
-                    viewer.send(tile.name, frame)
+            for viewer in tile.viewers if frame else ():
+                viewer.send(tile.name, frame)
             seen = versions
             while (waited := time.monotonic() - asked) < pace or (  # noqa: ASYNC110 - threads bump
                 self._versions.of(tables) == seen and waited < _CLOCK
@@ -177,10 +178,11 @@ class Live:
                 await asyncio.sleep(0.05)
 
     async def _ask(self, tile: Tile) -> bytes:
-        """The tile's frame where it differs from the last, else nothing."""
+        """The tile's frame where it differs from the last, a problem, or nothing."""
         try:
             answer, _ = await self._endpoints.answer(tile.endpoint, tile.params, "JSONColumns")
         except PenstockError as error:
+            tile.body = b""  # so that the next answer is sent even where it is the old one
             document = {"tile": tile.name, "title": "The query failed", "detail": error.what}
             return _event("problem", json.dumps(document).encode())
         if answer.body == tile.body:
@@ -189,7 +191,8 @@ class Live:
         # The engine's bytes go out as they are; a line break would end the event's data.
         columns = answer.body.replace(b"\n", b"")
         head = json.dumps({"tile": tile.name, "at": int(time.time() * 1000)})[:-1].encode()
-        return _event("tile", head + b', "columns": ' + columns + b"}")
+        tile.frame = _event("tile", head + b', "columns": ' + columns + b"}")
+        return tile.frame
 
     def _start_ticker(self) -> None:
         if self._ticker is None or self._ticker.done():

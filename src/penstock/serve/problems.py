@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from penstock.errors import (
@@ -53,6 +54,21 @@ async def on_error(_request: Request, error: Exception) -> Response:
     if isinstance(error, PenstockError):
         return problem(500, "It failed", error.what, code="failed", next_step=error.next_step)
     raise error
+
+
+async def on_refusal(request: Request, error: Exception) -> Response:
+    """Turn the web framework's own refusals, such as a wrong method, into documents too."""
+    assert isinstance(error, HTTPException)  # noqa: S101 - it is registered for no other
+    allowed = (error.headers or {}).get("Allow", "")
+    answer = problem(
+        error.status_code,
+        error.detail,
+        f"{request.method} {request.url.path}: {error.detail.lower()}",
+        code=error.detail.lower().replace(" ", "_"),
+        next_step=f"use {allowed}" if allowed else "/openapi.json lists every path",
+    )
+    answer.headers.update(error.headers or {})
+    return answer
 
 
 def _engine_problem(error: EngineError) -> Response:

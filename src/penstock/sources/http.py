@@ -7,6 +7,8 @@ over several lines) is taken apart, by a parser that copies values without decod
 from __future__ import annotations
 
 import asyncio
+import gzip
+import io
 import re
 import time
 import zlib
@@ -15,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from penstock.errors import BadInputError, SpoolFullError
+from penstock.errors import BadInputError, PenstockError
 from penstock.sources.spool import Spool, check_record_count
 
 if TYPE_CHECKING:
@@ -88,7 +90,7 @@ class HttpSource:
                 bodies = [(records, count) for records, count, _ in group]
                 try:
                     frames = await asyncio.to_thread(self.spool.append, bodies)
-                except (SpoolFullError, OSError) as error:
+                except (PenstockError, OSError) as error:
                     for _, _, future in group:
                         if not future.cancelled():
                             future.set_exception(error)
@@ -161,10 +163,10 @@ def split_rows(records: bytes, rows: int) -> list[tuple[bytes, int]]:
     """Records in pieces of at most as many rows as one frame may hold."""
     if rows <= _FRAME_ROWS:
         return [(records, rows)]
-    lines = records.splitlines(keepends=True)
+    lines = records.split(b"\n")[:-1]  # not `splitlines`: a record may hold a carriage return
     starts = range(0, rows, _FRAME_ROWS)
     pieces = [lines[start : start + _FRAME_ROWS] for start in starts]
-    return [(b"".join(piece), len(piece)) for piece in pieces]
+    return [(b"\n".join([*piece, b""]), len(piece)) for piece in pieces]
 
 
 def inflate(body: bytes, limit: int) -> bytes:
@@ -173,19 +175,19 @@ def inflate(body: bytes, limit: int) -> bytes:
     Raises:
         BadInputError: 413 where it would be over the limit, 400 where it is no whole gzip.
     """
-    engine = zlib.decompressobj(wbits=31)
     try:
-        content = engine.decompress(body, limit + 1)
-    except zlib.error as error:
+        # A gzip may have several members, one after the other: all of them are the content.
+        content = gzip.GzipFile(fileobj=io.BytesIO(body)).read(limit + 1)
+    except EOFError as error:
+        raise BadInputError(
+            400, "Bad gzip", "the gzip body ends too early", next_step="send it whole"
+        ) from error
+    except (gzip.BadGzipFile, zlib.error) as error:
         raise BadInputError(
             400, "Bad gzip", f"the body is no gzip: {error}", next_step="compress it again"
         ) from error
     if len(content) > limit:
         raise too_large(limit)
-    if not engine.eof:
-        raise BadInputError(
-            400, "Bad gzip", "the gzip body ends too early", next_step="send it whole"
-        )
     return content
 
 
@@ -212,7 +214,7 @@ def _lines(body: bytes) -> tuple[bytes, int]:
 def _array(body: bytes) -> tuple[bytes, int]:
     try:
         values = _RAWS.decode(body)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise _not_json(error) from error
     check_record_count(len(values))
     return b"".join(_one_line(bytes(value)) for value in values), len(values)

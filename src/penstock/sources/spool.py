@@ -20,11 +20,12 @@ import zlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO
 
-from penstock.errors import BadInputError, DataDirError, SpoolFullError
+from penstock.errors import BadInputError, DataDirError, PenstockError, SpoolFullError
 from penstock.sources.replayable import Frame
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from io import FileIO
     from pathlib import Path
 
 _HEADER = struct.Struct("<4sIIIQ")
@@ -73,7 +74,7 @@ class Spool:
         self._limit = limit
         self._lock = threading.Lock()
         self._segments: dict[int, _Segment] = {}
-        self._file: BinaryIO | None = None
+        self._file: FileIO | None = None
         self._landed: dict[int, int] = {}
         self._accepted = 0  # records acknowledged since start
         self.waiting = 0  # bytes not yet landed
@@ -108,22 +109,20 @@ class Spool:
 
         Raises:
             SpoolFullError: the bound is reached, or the disk is full; nothing was acknowledged.
+            DataDirError: the disk refused for another reason; nothing was acknowledged.
         """
         with self._lock:
             self._check_room(sum(len(records) for records, _ in bodies))
-            segment = self._writable()
-            start, size = segment.rows, segment.size
             try:
-                return self._write(segment, bodies)
-            except OSError as error:
-                self._cut(segment, start, size)
-                if error.errno not in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+                segment = self._writable()
+                size = segment.size
+                try:
+                    return self._write(segment, bodies)
+                except OSError:
+                    self._cut(segment, size)
                     raise
-                raise SpoolFullError(
-                    f"the disk is full: {error.strerror}",
-                    where=str(self._folder),
-                    next_step="free some space; nothing that was acknowledged is lost",
-                ) from error
+            except OSError as error:
+                raise self._refused(error) from error
 
     def next_frames(self, *, rows: int, size: int) -> list[Frame]:
         """Frames of one segment that come next to be landed, up to the bounds; may be empty."""
@@ -236,9 +235,8 @@ class Spool:
         records = b"".join(body for body, _ in bodies)
         rows = sum(count for _, count in bodies)
         crc = zlib.crc32(records)
-        self._file.write(_HEADER.pack(_MAGIC, rows, len(records), crc, now))
-        self._file.write(records)
-        self._file.flush()
+        _write_whole(self._file, _HEADER.pack(_MAGIC, rows, len(records), crc, now))
+        _write_whole(self._file, records)
         os.fsync(self._file.fileno())
         offset = segment.size + _HEADER.size
         frame = Frame(segment.number, segment.rows, rows, offset, len(records), crc, now)
@@ -261,24 +259,37 @@ class Spool:
         if segment is None or full:
             if self._file is not None:
                 self._file.close()
+                self._file = None
             number = max(newest, max(self._landed, default=0)) + 1
             segment = _Segment(number, self._path(number))
+            self._file = segment.path.open("wb", buffering=0)
             self._segments[number] = segment
-            self._file = segment.path.open("wb")
             _fsync_folder(self._folder)
         elif self._file is None:
-            self._file = segment.path.open("r+b")
+            self._file = segment.path.open("r+b", buffering=0)
             self._file.seek(segment.size)
         return segment
 
-    def _cut(self, segment: _Segment, rows: int, size: int) -> None:
+    def _cut(self, segment: _Segment, size: int) -> None:
         """Take back a frame that could not be written whole."""
-        segment.frames = [f for f in segment.frames if f.start < rows]
-        segment.rows, segment.size = rows, size
         if self._file is not None:
             self._file.close()
             self._file = None
         os.truncate(segment.path, size)
+
+    def _refused(self, error: OSError) -> PenstockError:
+        where = str(self._folder)
+        if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+            return SpoolFullError(
+                f"the disk is full: {error.strerror}",
+                where=where,
+                next_step="free some space; nothing that was acknowledged is lost",
+            )
+        return DataDirError(
+            f"the spool cannot be written: {error.strerror}",
+            where=where,
+            next_step="check the disk; nothing that was acknowledged is lost",
+        )
 
     def _path(self, number: int) -> Path:
         return self._folder / f"{number:08d}.log"
@@ -291,6 +302,13 @@ class Spool:
         return path.read_text().strip()
 
 
+def _write_whole(file: FileIO, content: bytes) -> None:
+    """Unbuffered, so that a full disk leaves nothing behind that a later close would write."""
+    view = memoryview(content)
+    while view:
+        view = view[file.write(view) :]
+
+
 def _scan(path: Path) -> _Segment:
     """Index a segment's frames; cut a torn last one off, which nobody was told of."""
     segment = _Segment(int(path.stem), path)
@@ -299,9 +317,32 @@ def _scan(path: Path) -> _Segment:
         while (frame := _frame_at(file, segment, end)) is not None:
             segment.add(frame)
         if segment.size < end:
+            _check_torn(file, segment, end)
             file.truncate(segment.size)
             os.fsync(file.fileno())
     return segment
+
+
+def _check_torn(file: BinaryIO, segment: _Segment, end: int) -> None:
+    """Let only a torn tail be cut off: behind one there is no whole frame.
+
+    Raises:
+        DataDirError: there is one, so rows that were acknowledged would be lost.
+    """
+    file.seek(segment.size)
+    tail = file.read(end - segment.size)
+    at = tail.find(_MAGIC, 1)
+    while at >= 0:
+        start = at + _HEADER.size
+        if start <= len(tail):
+            _, _, size, crc, _ = _HEADER.unpack_from(tail, at)
+            if start + size <= len(tail) and zlib.crc32(tail[start : start + size]) == crc:
+                raise DataDirError(
+                    f"the rows from {segment.rows} of segment {segment.number} on are damaged",
+                    where=f"{segment.path}, byte {segment.size}",
+                    next_step="check the disk and restore the file from a backup",
+                )
+        at = tail.find(_MAGIC, at + 1)
 
 
 def _frame_at(file: BinaryIO, segment: _Segment, end: int) -> Frame | None:

@@ -135,6 +135,13 @@ def test_a_receiver_that_stays_busy_leaves_refused_rows(receiver, tmp_path):
     assert receiver.stored == []
 
 
+def test_a_history_can_be_held_to_a_rate(receiver, tmp_path):
+    began = time.monotonic()
+    truth = send(receiver.url, history(6000), tmp_path, body_rows=500, most_rows_s=5000)
+    assert time.monotonic() - began >= 5500 / 5000  # the first body need not wait
+    assert truth["acknowledged"] == truth["sent"] == len(lines_of(receiver.stored))
+
+
 @pytest.mark.slow
 def test_a_paced_stream_keeps_its_rate_without_drift(receiver, tmp_path):
     began = time.monotonic()

@@ -1,0 +1,24 @@
+"""What the flow tests share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# Where Yama lets only parents trace, a process may name others; the engine's Python reads this
+# file before anything else. PR_SET_PTRACER, PR_SET_PTRACER_ANY; refused where there is no Yama.
+_MAY_BE_TRACED = "import ctypes\nctypes.CDLL(None).prctl(0x59616D61, ctypes.c_ulong(-1))\n"
+
+
+@pytest.fixture
+def traceable(strace: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Lets strace attach to the engines that a test starts, for root or not; gives its path."""
+    folder = tmp_path / "site"
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text(_MAY_BE_TRACED)
+    monkeypatch.setenv("PYTHONPATH", str(folder))
+    return strace
