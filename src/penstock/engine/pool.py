@@ -24,6 +24,11 @@ _CODE = re.compile(r"Code: (\d+)\.")
 _BAD_ARGUMENTS, _UNKNOWN_FORMAT = 36, 73
 _OBJECTS = {"dataframe", "arrowtable", "datastore"}
 
+# The engine hides a write that fails (no space, I/O error): it answers OK and keeps a cut part. It
+# does refuse, with code 243, to start a part that would leave less than this; so no insert may
+# ever come near the end of the disk.
+_KEPT_FREE = 256 * 1024 * 1024  # bytes
+
 _CONFIG = """<clickhouse>
   <users_config>{users}</users_config>
   <timezone>UTC</timezone>
@@ -32,6 +37,9 @@ _CONFIG = """<clickhouse>
   <uncompressed_cache_size>0</uncompressed_cache_size>
   <background_pool_size>2</background_pool_size>
   <background_schedule_pool_size>4</background_schedule_pool_size>
+  <storage_configuration>
+    <disks><default><keep_free_space_bytes>{kept}</keep_free_space_bytes></default></disks>
+  </storage_configuration>
 </clickhouse>
 """
 
@@ -181,5 +189,5 @@ def _write_config(data: Path, memory: int) -> Path:
     users = folder / "users.xml"
     users.write_text(resources.files("penstock.engine").joinpath("users.xml").read_text("utf-8"))
     config = folder / "config.xml"
-    config.write_text(_CONFIG.format(users=users, memory=memory))
+    config.write_text(_CONFIG.format(users=users, memory=memory, kept=_KEPT_FREE))
     return config
