@@ -40,7 +40,7 @@ CREATE TABLE IF NOT EXISTS raw_sensors
         voltage     Nullable(Float64),
         vibration   Nullable(Float64))
         MATERIALIZED JSONExtract(_raw, 'Tuple(home_id Nullable(Float64), ts Nullable(String), region Nullable(String), temperature Nullable(Float64), energy Nullable(Float64), voltage Nullable(Float64), vibration Nullable(Float64))')
-        CODEC(LZ4), -- ZSTD halves it and costs a fifth of the insert
+        CODEC(LZ4), -- ZSTD makes 13 bytes of its 19, but the insert a quarter slower
 
     -- Two looks. The first and cheap one is the last argument of the outer arrayMap: no element for a
     -- row whose every field is sound or not named at all. Only the rest is looked at again, as text,
@@ -108,6 +108,6 @@ PARTITION BY toDate(_ingested_at)
 ORDER BY (_source, _part, _pos)
 TTL toDateTime(_ingested_at) + INTERVAL 7 DAY
 SETTINGS
-    auto_statistics_types = '', -- nobody filters bronze by them, and they cost 5 % of an insert
+    auto_statistics_types = '', -- nobody filters bronze by them, and they cost 5 to 7 % of an insert
     non_replicated_deduplication_window = 50000, -- 4 inserts a second for an hour, 3 partitions each
     fsync_after_insert = 1;

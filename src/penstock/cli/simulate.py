@@ -7,6 +7,7 @@ import contextlib
 import os
 import signal
 import sys
+import threading
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -50,6 +51,9 @@ _Malformed = Annotated[float | None, typer.Option(help="Share of bad rows (0.000
 _TruthFile = Annotated[Path | None, typer.Option(help="Keep exact counts of what was sent here.")]
 _Ids = Annotated[Path | None, typer.Option(help="List acknowledged bodies here (--to http).")]
 _Serial = Annotated[bool, typer.Option("--serial", help="Number the rows.")]
+_EndWithStdin = Annotated[
+    bool, typer.Option("--end-with-stdin", hidden=True, help="End when standard input closes.")
+]
 _Json = Annotated[bool, typer.Option("--json", help="Print the counts as JSON at the end.")]
 
 
@@ -98,16 +102,16 @@ def simulate(
     ids: _Ids = None,
     serial: _Serial = False,
     as_json: _Json = False,
+    end_with_stdin: _EndWithStdin = False,
 ) -> None:
     """Play devices: the same seed gives the same rows, and every row sent is counted."""
     from penstock.simulate.homes import SOURCE, Faults, Homes
     from penstock.simulate.rows import DECIMALS
     from penstock.simulate.truth import Truth
 
-    if domain != "homes":
-        raise UsageError(
-            f"there is no simulator of {domain!r}", next_step="penstock simulate homes"
-        )
+    if end_with_stdin:
+        threading.Thread(target=_end_with_stdin, daemon=True).start()
+    _check_domain(domain)
     target = _Target(to, url, path, truth, ids, as_json)
     for_s = None if for_ is None else duration(for_)
     amount = _Amount(homes, rate, for_s, history, rows)
@@ -128,6 +132,19 @@ def simulate(
             _write(stream, account, target)
     finally:
         _summarise(account, target)
+
+
+def _check_domain(domain: str) -> None:
+    if domain != "homes":
+        raise UsageError(
+            f"there is no simulator of {domain!r}", next_step="penstock simulate homes"
+        )
+
+
+def _end_with_stdin() -> None:
+    """A sender must not outlive the demo that started it, however that ends."""
+    sys.stdin.buffer.read()
+    os.kill(os.getpid(), signal.SIGINT)
 
 
 @dataclass(frozen=True, slots=True)

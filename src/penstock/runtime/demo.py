@@ -120,11 +120,12 @@ class Demo:
     def _spawn(self, name: str, words: list[str]) -> None:
         command = [sys.executable, "-m", "penstock.cli", "simulate", "homes", *words]
         command += ["--url", f"{self.url}/v1/ingest/homes/readings"]
-        command += ["--truth", str(self._truth_file(name))]
+        command += ["--truth", str(self._truth_file(name)), "--end-with-stdin"]
         self._truth_file(name).unlink(missing_ok=True)
         self._senders.append(
             subprocess.Popen(
                 command,
+                stdin=subprocess.PIPE,  # closes with us, whatever ends us
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 start_new_session=True,  # Ctrl-C ends them through `finish`, in order

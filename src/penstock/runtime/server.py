@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import uvicorn
@@ -11,7 +13,8 @@ from penstock.engine.listener import listen
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from types import FrameType
 
     from penstock.runtime.platform import Platform
 
@@ -30,13 +33,13 @@ def reserve(platform: Platform) -> socket.socket:
 def serve(
     platform: Platform, listener: socket.socket, *, until: Callable[[threading.Event], None]
 ) -> None:
-    """Serve while `until` runs, in its own thread; Ctrl-C ends both.
+    """Serve while `until` runs, in its own thread; Ctrl-C asks it to end, twice ends at once.
 
     Args:
         platform: started.
         listener: from `reserve`.
-        until: gets an event that is set when the server has been told to stop; returns when it
-            is time to stop.
+        until: gets an event that is set when somebody asks to stop; returns when it is time to.
+            The server answers until then, so that senders can still hand over what they have.
     """
     application = platform.application()
     config = uvicorn.Config(
@@ -47,28 +50,49 @@ def serve(
         timeout_graceful_shutdown=_GRACE,
         backlog=1024,
     )
-    server = _Server(config)
     stopping = threading.Event()
+    server = _Server(config, stopping)
     server.on_exit = application.live.say_goodbye
 
     def control() -> None:
-        until(stopping)
-        server.should_exit = True
+        try:
+            until(stopping)
+        finally:
+            server.should_exit = True
 
     thread = threading.Thread(target=control, name="control", daemon=True)
     server.on_start = thread.start
     server.run(sockets=[listener])
     stopping.set()
-    thread.join(60)
+    thread.join()
 
 
 class _Server(uvicorn.Server):
-    """Tells streams to end as soon as a stop is asked for, so that nothing hangs on them."""
+    """Leaves the order of stopping to us: first the work, then the streams, then the server."""
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    def __init__(self, config: uvicorn.Config, stopping: threading.Event) -> None:
         super().__init__(config)
+        self._stopping = stopping
         self.on_exit: Callable[[], None] = lambda: None
         self.on_start: Callable[[], None] = lambda: None
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        numbers = (signal.SIGINT, signal.SIGTERM)
+        before = [signal.signal(number, self._asked) for number in numbers]
+        try:
+            yield
+        finally:
+            for number, handler in zip(numbers, before, strict=True):
+                signal.signal(number, handler)
+
+    def _asked(self, _number: int, _frame: FrameType | None) -> None:
+        if self._stopping.is_set():
+            self.should_exit = True
+        self._stopping.set()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
