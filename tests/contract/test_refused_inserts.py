@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-
-from penstock.engine.datadir import key
 from tests.conftest import need
 from tests.contract.conftest import Front, engine_process
+
+from penstock.engine.datadir import key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,7 +27,7 @@ TRAP = """
 import json, sys, chdb
 connection = chdb.connect(sys.argv[1])
 connection.query("CREATE DATABASE d")
-connection.query("CREATE TABLE d.t (a UInt32, CONSTRAINT c CHECK a < 10) ENGINE=MergeTree ORDER BY a")
+connection.query("CREATE TABLE d.t (a Int8, CONSTRAINT c CHECK a < 10) ENGINE=MergeTree ORDER BY a")
 with connection.send_insert("INSERT INTO d.t", "JSONEachRow") as inserter:
     inserter.append(b'{"a":1}\\n{"a":50}\\n')
     said = inserter.finish()

@@ -8,7 +8,7 @@ columns:
   kw_now: mean power of all regions in the last whole minute, kW; null where nothing was sent
   kw_yesterday: the same minute a day before, kW; null where nothing was sent
   temperature_now: mean inside temperature of the last whole minute, °C; null where nothing was sent
-  late_1m: rows of rows_1m that were over 60 s old when they arrived
+  late_1m: rows of rows_1m that were over 60 s and at most an hour old; older ones are history
   last_ts_ms: time of the newest reading, epoch ms
   last_ingested_ms: when the last reading arrived, epoch ms
   rows_total: readings of all time
@@ -43,7 +43,7 @@ CROSS JOIN
     SELECT
         sum(rows) AS rows_1m,
         sumIf(rows, arrived >= whole_until - INTERVAL 10 SECOND) AS rows_10s,
-        sum(late_rows) AS late_1m
+        sumIf(late_rows, minute >= at - INTERVAL 1 HOUR) AS late_1m
     FROM city_minute
     WHERE arrived >= whole_until - INTERVAL 60 SECOND AND arrived < whole_until
 ) AS of_arrivals
@@ -51,8 +51,8 @@ CROSS JOIN
 (
     -- Wh in a minute, times 60, is W.
     SELECT
-        toFloat64(sumOrNullIf(energy_sum, minute = last_minute)) * 60 / 1000 AS kw_now,
-        toFloat64(sumOrNullIf(energy_sum, minute = day_before)) * 60 / 1000 AS kw_yesterday,
+        round(toFloat64(sumOrNullIf(energy_sum, minute = last_minute)) * 60 / 1000, 5) AS kw_now,
+        round(toFloat64(sumOrNullIf(energy_sum, minute = day_before)) * 60 / 1000, 5) AS kw_yesterday,
         avgMergeIf(temperature_avg, minute = last_minute) AS temperature_now
     FROM city_minute
     WHERE minute IN (last_minute, day_before)

@@ -12,7 +12,7 @@ columns:
 SELECT
     toUnixTimestamp(minute) * 1000 AS minute_ms,
     region,
-    toFloat64(sum(energy_sum)) * 60 / 1000 AS kw,
+    round(toFloat64(sum(energy_sum)) * 60 / 1000, 5) AS kw,
     sum(city_minute.rows) AS rows
 FROM city_minute
 WHERE minute >= toStartOfMinute(now('UTC')) - toIntervalMinute({minutes:UInt16})

@@ -21,7 +21,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from penstock.engine import guard
-from penstock.engine.inserts import Insert, deduplication, stage_and_write
+from penstock.engine.inserts import Insert, deduplication, split_inline, stage_and_write
 from penstock.engine.strangers import is_stranger
 from penstock.errors import EngineError
 
@@ -141,9 +141,11 @@ class Front:
             )
         body = await _body(request)
         sql = _begin(query.get("query", ""))
-        if not _INSERT.match(sql):
-            text = body.decode("utf-8", "replace")
-            sql, body = (f"{sql}\n{text}" if sql else _begin(text)), b""
+        if not sql:
+            sql, body = split_inline(body)
+            sql = _begin(sql)
+        elif not _INSERT.match(sql):
+            sql, body = f"{sql}\n{body.decode('utf-8', 'replace')}", b""
         rows = request.headers.get("x-penstock-rows")
         return Call(
             sql=sql,

@@ -30,6 +30,12 @@ _INSERT = re.compile(
     r"\s*(?:\((?P<columns>[^()]*)\))?",
     re.IGNORECASE,
 )
+# A statement with its rows behind it, as drivers send them in one body.
+_INLINE = re.compile(
+    _INSERT.pattern + r"(?:\s*SETTINGS\s[^\n;]*?)?\s*FORMAT\s+(?!VALUES\b)[A-Za-z0-9]+[ \t]*\r?\n",
+    re.IGNORECASE,
+)
+_HEAD = 64 * 1024  # bytes of a body in which its statement ends
 _FORMAT = re.compile(r"\s+FORMAT\s+(?P<format>[A-Za-z0-9]+)\s*;?\s*\Z", re.IGNORECASE)
 _INPUT = re.compile(r"\binput\s*\(\s*'(?P<structure>(?:[^'\\]|\\.)*)'\s*\)", re.IGNORECASE)
 _TOKEN = re.compile(r"\binsert_deduplication_token\b", re.IGNORECASE)
@@ -87,6 +93,14 @@ class Insert:
             return _INPUT.sub(lambda _: f"{STAGING}.{staging}", self.head, count=1)
         columns = self.columns or "*"
         return f"{self.head} SELECT {columns} FROM {STAGING}.{staging}"
+
+
+def split_inline(body: bytes) -> tuple[str, bytes]:
+    """A body's INSERT … FORMAT and the rows after its line; all of it as text where it is none."""
+    match = _INLINE.match(body[:_HEAD].decode("latin-1"))  # one character a byte
+    if match is None or match.end() == len(body):
+        return body.decode("utf-8", "replace"), b""
+    return body[: match.end()].decode("utf-8", "replace"), body[match.end() :]
 
 
 def stage_and_write(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-from penstock.errors import EngineError
+from penstock.errors import DataDirError, EngineError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -151,7 +151,14 @@ class Pool:
         self._visits: queue.SimpleQueue[Connection] = queue.SimpleQueue()
         address = f"{data}?config-file={_write_config(data, memory)}"
         for number in range(size + visitors):
-            connection = Connection(chdb.connect(address))
+            try:
+                connection = Connection(chdb.connect(address))
+            except RuntimeError as error:
+                raise DataDirError(
+                    f"the engine cannot open its data: {str(error).strip()[:500]}",
+                    where=str(data),
+                    next_step="restore a backup, or start a new data directory: PENSTOCK_DATA=…",
+                ) from error
             self._connections.append(connection)
             if number < size:
                 self._idle.put(connection)

@@ -131,6 +131,8 @@ class Lander:
         limits: of a batch.
         hooks: to those above.
         hold: taken while batches must stand still (reconcile).
+        settled: open batches that were seen to be stored whole, in gold too; they are not
+            inserted again, because after a power cut the engine may not know their tokens.
         counting: taken while counts of source and state are read together.
         state: for people.
     """
@@ -142,6 +144,7 @@ class Lander:
     limits: Limits = field(default_factory=Limits)
     hooks: Hooks = field(default_factory=Hooks)
     hold: threading.Lock = field(default_factory=threading.Lock)
+    settled: set[int] = field(default_factory=set)
     counting: threading.Lock = field(default_factory=threading.Lock)
     state: State = field(default_factory=State)
 
@@ -223,7 +226,8 @@ class Lander:
         while True:
             seen = self.hooks.engine_starts()
             try:
-                self._insert(intent, body)
+                if intent.batch not in self.settled:
+                    self._insert(intent, body)
                 good = self._count(intent)
                 break
             except StaleLeaseError:
@@ -274,7 +278,18 @@ class Lander:
 
     def _count(self, intent: Intent) -> int:
         """Rows of the batch in silver, after bronze and silver were seen to be right."""
-        counts = self.client.rows(
+        rows, good, silver = self.counts(intent)
+        if rows != intent.rows or good != silver:
+            raise EngineError(
+                f"batch {intent.batch} of {intent.rows} rows: {rows} in {self.target.bronze} "
+                f"({good} good), {silver} in {self.target.silver}",
+                next_step="it is inserted again under its token",
+            )
+        return good
+
+    def counts(self, intent: Intent) -> tuple[int, int, int]:
+        """Rows of a batch in bronze, good ones among them, and rows in silver."""
+        found = self.client.rows(
             fill("landed", bronze=f"`{self.target.bronze}`", silver=f"`{self.target.silver}`"),
             database=self.target.database,
             params={
@@ -284,14 +299,7 @@ class Lander:
                 "first": str(min(s.start for s in intent.spans)),
             },
         )[0]
-        rows, good, silver = (int(counts[k]) for k in ("rows", "good", "silver"))
-        if rows != intent.rows or good != silver:
-            raise EngineError(
-                f"batch {intent.batch} of {intent.rows} rows: {rows} in {self.target.bronze} "
-                f"({good} good), {silver} in {self.target.silver}",
-                next_step="it is inserted again under its token",
-            )
-        return good
+        return int(found["rows"]), int(found["good"]), int(found["silver"])
 
     def _rebuild(self, intent: Intent) -> tuple[bytes, list[Frame]]:
         pieces: list[bytes] = []

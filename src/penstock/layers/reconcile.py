@@ -64,11 +64,12 @@ def reconcile(
         for lander in landers:
             held.enter_context(lander.hold)
         reports = [_source(lander, client, ledger) for lander in landers]
-        by_silver: dict[str, SourceReport] = {}
+        seen: set[tuple[str, str]] = set()
         for lander, report in zip(landers, reports, strict=True):
-            by_silver.setdefault(f"{lander.target.database}.{lander.target.silver}", report)
-        for silver, report in by_silver.items():
-            _gold(project, silver, client, report)
+            target = lander.target
+            if (target.database, target.silver) not in seen:  # sources may share a silver
+                seen.add((target.database, target.silver))
+                report.differences += gold_differences(project, target, client, report.gold)
     return reports
 
 
@@ -135,32 +136,34 @@ def _kept_since(client: Client, database: str, bronze: str) -> int:
     return oldest + _TTL_SLACK_MS if 0 < oldest < week + _TTL_SLACK_MS else 0
 
 
-def _gold(project: Project, silver: str, client: Client, report: SourceReport) -> None:
-    database, name = silver.split(".")
-    relation = next(r for r in project.relations() if r.database == database and r.name == name)
-    for gold in project.downstream(relation):
-        pairs = gold.header.values.get("conserves")
-        wanted = gold.header.values.get("from_silver")
-        if isinstance(pairs, dict) and isinstance(wanted, dict):
-            _compare_gold(client, gold, relation, (pairs, wanted), report)
+def gold_differences(
+    project: Project, target: Target, client: Client, found: dict[str, str] | None = None
+) -> list[Difference]:
+    """Where a gold that says what it conserves differs from the same query over silver.
 
-
-def _compare_gold(
-    client: Client,
-    gold: Relation,
-    silver: Relation,
-    pairs: tuple[Mapping[str, str], Mapping[str, str]],
-    report: SourceReport,
-) -> None:
-    conserves, wanted = pairs
-    found = _values(client, gold, conserves)
-    expected = _values(client, silver, wanted)
-    for key in conserves:
-        report.gold[f"{gold.name}.{key}"] = found[key]
-        if not _same(expected.get(key, ""), found[key]):
-            report.differences.append(
-                Difference(gold.name, f"{key}, all hours", expected.get(key, ""), found[key])
-            )
+    Args:
+        project: whose golds they are.
+        target: tables of a source.
+        client: to the engine.
+        found: filled with gold's own values by `gold.key`.
+    """
+    silver = next(
+        r for r in project.relations() if (r.database, r.name) == (target.database, target.silver)
+    )
+    differences: list[Difference] = []
+    for gold in project.downstream(silver):
+        conserves, wanted = (gold.header.values.get(k) for k in ("conserves", "from_silver"))
+        if not (isinstance(conserves, dict) and isinstance(wanted, dict)):
+            continue
+        values, expected = _values(client, gold, conserves), _values(client, silver, wanted)
+        for key, value in values.items():
+            if found is not None:
+                found[f"{gold.name}.{key}"] = value
+            if not _same(expected.get(key, ""), value):
+                differences.append(
+                    Difference(gold.name, f"{key}, all hours", expected.get(key, ""), value)
+                )
+    return differences
 
 
 def _values(client: Client, relation: Relation, wanted: Mapping[str, str]) -> dict[str, str]:

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from penstock.store.records import Batch
 
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
+_PAUSE = 5.0  # seconds before a lander that failed is started again
 _SWEEP = 30.0  # seconds between looks for spool segments that may go
 _log = structlog.get_logger(__name__)
 
@@ -92,7 +93,7 @@ class Platform:
             self._make_landers()
             if land:
                 # Not when only looking: reconcile has to list what the audit refuses to land on.
-                audited = audit(self.landers, self.ledger)
+                audited = audit(self.project, self.landers, self.ledger)
                 if audited:
                     _log.info("boot_audit", batches=audited)
                 self._audited = True
@@ -214,13 +215,28 @@ class Platform:
             lander.state.good = landed.good if landed else 0
             lander.state.dead = landed.dead if landed else 0
             self._base[key] = (landed.rows if landed else 0) + self._sources[key].spool.rows_waiting
-            self._thread(partial(lander.run, self._stop), f"land-{key[0]}-{key[1]}")
+            self._thread(partial(self._supervise, lander), f"land-{key[0]}-{key[1]}")
         self._thread(self._sweep, "spool-sweep")
 
     def _thread(self, work: Callable[[], None], name: str) -> None:
         thread = threading.Thread(target=work, name=name, daemon=True)
         thread.start()
         self._threads.append(thread)
+
+    def _supervise(self, lander: Lander) -> None:
+        """Keep a lander running: what nobody foresaw stops its source visibly, not for good."""
+        while not self._stop.is_set():
+            try:
+                lander.run(self._stop)
+            except Exception as error:  # noqa: BLE001 - the supervisor: it logs and marks
+                lander.state.name, lander.state.reason = (
+                    "blocked",
+                    f"{type(error).__name__}: {error}",
+                )
+                _log.exception("lander_failed", source=lander.source.name)
+            else:
+                return
+            self._stop.wait(_PAUSE)
 
     def _sweep(self) -> None:
         """Let the spool forget what is landed and old enough."""

@@ -297,7 +297,12 @@ class Spool:
     def _identity(self) -> str:
         path = self._folder / "incarnation"
         if not path.exists():
-            path.write_text(uuid.uuid4().hex)
+            new = path.with_suffix(".new")
+            with new.open("w") as file:
+                file.write(uuid.uuid4().hex)
+                file.flush()
+                os.fsync(file.fileno())
+            new.replace(path)
             _fsync_folder(self._folder)
         return path.read_text().strip()
 
