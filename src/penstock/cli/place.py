@@ -50,6 +50,11 @@ class Place:
 
         if url := self.settings.text("clickhouse_url"):
             return Address.parse(url)
+        if not (self.data / "engine.key").is_file():
+            raise UsageError(
+                f"no platform has run in {self.data}",
+                next_step="name its data directory with --data, as `penstock demo` printed it",
+            )
         return Address("127.0.0.1", self.settings.number("engine_port"), "penstock", key(self.data))
 
 

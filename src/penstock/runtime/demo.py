@@ -54,6 +54,8 @@ class Demo:
     def start(self) -> None:
         """Start the senders; what an earlier run has sent already is not sent again."""
         self._earlier = self._received()
+        for name in _SENDERS:
+            self._truth_file(name).unlink(missing_ok=True)
         now = str(int(time.time()))
         self._spawn("live", ["--homes", str(self.homes), "--seed", now])
         fresh = self.platform.ledger.get("demo_history") is None
@@ -121,7 +123,6 @@ class Demo:
         command = [sys.executable, "-m", "penstock.cli", "simulate", "homes", *words]
         command += ["--url", f"{self.url}/v1/ingest/homes/readings"]
         command += ["--truth", str(self._truth_file(name)), "--end-with-stdin"]
-        self._truth_file(name).unlink(missing_ok=True)
         self._senders.append(
             subprocess.Popen(
                 command,
