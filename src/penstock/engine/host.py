@@ -11,6 +11,7 @@ import json
 import os
 import sys
 import threading
+import time
 from pathlib import Path
 
 import uvicorn
@@ -26,6 +27,7 @@ from penstock.errors import PenstockError
 
 _CONNECTIONS = 6
 _VISITORS = 3
+_GRACE = 0.3  # seconds that statements get to end by themselves when the engine stops
 _TAKEOVER = 10.0  # seconds to wait for an engine that is shutting down
 
 
@@ -54,15 +56,17 @@ def run(data: Path, port: int, memory: int, *, healing: bool = True) -> None:
         server = uvicorn.Server(
             uvicorn.Config(front.app, log_level="warning", access_log=False, timeout_keep_alive=75)
         )
-        threading.Thread(target=_stop_with_parent, args=(server,), daemon=True).start()
+        threading.Thread(target=_stop_with_parent, args=(server, front), daemon=True).start()
         _say({"event": "ready", "port": port, "pid": os.getpid()})
         server.run(sockets=[listener])
         pool.close()
 
 
-def _stop_with_parent(server: uvicorn.Server) -> None:
+def _stop_with_parent(server: uvicorn.Server, front: Front) -> None:
     sys.stdin.buffer.read()
     server.should_exit = True
+    time.sleep(_GRACE)
+    front.close()
 
 
 def _say(event: dict[str, object]) -> None:

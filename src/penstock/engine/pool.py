@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import queue
 import re
+import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import resources
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from penstock.errors import DataDirError, EngineError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Generator, Iterator, Mapping
     from pathlib import Path
 
 # Names of settings and databases end up in a statement of ours, so nothing else may be in them.
@@ -28,6 +29,11 @@ _OBJECTS = {"dataframe", "arrowtable", "datastore"}
 # does refuse, with code 243, to start a part that would leave less than this; so no insert may
 # ever come near the end of the disk.
 _KEPT_FREE = 256 * 1024 * 1024  # bytes
+
+# An answer in one piece is in memory twice before it is sent.
+MAX_ANSWER = 256 * 1024 * 1024
+_LIMITS = {"max_result_bytes": str(MAX_ANSWER)}
+_GUEST = {**_LIMITS, "readonly": "2"}
 
 _CONFIG = """<clickhouse>
   <users_config>{users}</users_config>
@@ -62,11 +68,19 @@ class Result:
 
 
 class Connection:
-    """One connection: a database it stands in, and settings that last for one statement."""
+    """One connection: a database it stands in, and settings that last for one statement.
 
-    def __init__(self, raw: Any) -> None:  # noqa: ANN401 - chDB ships no types
+    Args:
+        raw: chDB's own.
+        standing: settings that hold for all its statements.
+    """
+
+    def __init__(self, raw: Any, standing: Mapping[str, str]) -> None:  # noqa: ANN401 - untyped
         self.raw = raw
         self._database = "default"
+        self._standing = {name: quote(value) for name, value in standing.items()}
+        for name, value in self._standing.items():
+            self.run(f"SET {name} = {value}")
 
     def enter(self, database: str) -> None:
         """Stand in a database; unqualified names then mean its tables."""
@@ -79,7 +93,7 @@ class Connection:
 
     @contextmanager
     def settings(self, changes: Mapping[str, str]) -> Iterator[None]:
-        """Set settings for the statements inside the block, then put the defaults back."""
+        """Set settings for the statements inside the block, then put back what stood before."""
         done: list[str] = []
         try:
             for name, value in changes.items():
@@ -90,7 +104,7 @@ class Connection:
             yield
         finally:
             for name in done:
-                self.run(f"SET {name} = DEFAULT")
+                self.run(f"SET {name} = {self._standing.get(name, 'DEFAULT')}")
 
     def run(
         self, sql: str, output: str = "TabSeparated", params: Mapping[str, str] | None = None
@@ -105,21 +119,48 @@ class Connection:
         Raises:
             EngineError: the engine refused it; `code` is ClickHouse's.
         """
-        if output.lower() in _OBJECTS:  # the engine would give a Python object, no bytes
-            raise EngineError(
-                f"Code: 73. DB::Exception: Unknown format {output}. (UNKNOWN_FORMAT)",
-                code=_UNKNOWN_FORMAT,
-            )
+        _check_format(output)
         try:
             answer = self.raw.query(sql, output, params=dict(params) if params else None)
         except RuntimeError as error:
             raise refused(error) from error
         return Result(answer.bytes(), answer.rows_read(), answer.bytes_read(), answer.elapsed())
 
+    def stream(
+        self, sql: str, output: str, params: Mapping[str, str] | None = None
+    ) -> Generator[bytes]:
+        """Run one SELECT and give its answer block by block.
+
+        Only of some formats are the blocks together one document: see `Call.streams`.
+
+        Raises:
+            EngineError: the engine refused it, before the first block or after any.
+        """
+        _check_format(output)
+        try:
+            answer = self.raw.send_query(sql, output, params=dict(params) if params else None)
+        except RuntimeError as error:
+            raise refused(error) from error
+        try:
+            while (block := answer.fetch()) is not None:
+                yield block.bytes()
+        except RuntimeError as error:
+            raise refused(error) from error
+        finally:
+            answer.cancel()  # does nothing at the end
+
+
+def _check_format(output: str) -> None:
+    if output.lower() in _OBJECTS:  # the engine would give a Python object, no bytes
+        raise EngineError(
+            f"Code: 73. DB::Exception: Unknown format {output}. (UNKNOWN_FORMAT)",
+            code=_UNKNOWN_FORMAT,
+        )
+
 
 def refused(error: Exception) -> EngineError:
     """The engine's exception as ours, with ClickHouse's code."""
-    text = str(error).strip()
+    text = str(error).strip().removeprefix("Streaming query failed: ")
     match = _CODE.search(text)
     return EngineError(text, code=int(match[1]) if match else 1002)
 
@@ -149,10 +190,13 @@ class Pool:
         self._connections: list[Connection] = []
         self._idle: queue.SimpleQueue[Connection] = queue.SimpleQueue()
         self._visits: queue.SimpleQueue[Connection] = queue.SimpleQueue()
+        self._killing = threading.Lock()
         address = f"{data}?config-file={_write_config(data, memory)}"
-        for number in range(size + visitors):
+        for number in range(size + visitors + 1):
+            # A visitor may change settings and nothing else.
+            visits = size <= number < size + visitors
             try:
-                connection = Connection(chdb.connect(address))
+                connection = Connection(chdb.connect(address), _GUEST if visits else _LIMITS)
             except RuntimeError as error:
                 raise DataDirError(
                     f"the engine cannot open its data: {str(error).strip()[:500]}",
@@ -160,11 +204,14 @@ class Pool:
                     next_step="restore a backup, or start a new data directory: PENSTOCK_DATA=…",
                 ) from error
             self._connections.append(connection)
+            if number == 0:
+                _replace_default(connection, data)
             if number < size:
                 self._idle.put(connection)
-            else:
-                connection.run("SET readonly = 2")  # settings may change, nothing else
+            elif visits:
                 self._visits.put(connection)
+            else:
+                self._killer = connection  # never busy, so that a statement can always be ended
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
@@ -184,10 +231,30 @@ class Pool:
         finally:
             self._visits.put(connection)
 
+    def kill(self, tag: str) -> None:
+        """End the statements whose `log_comment` is `tag`; they raise code 394."""
+        with self._killing:
+            self._killer.run(f"KILL QUERY WHERE Settings['log_comment'] = {quote(tag)} ASYNC")
+
     def close(self) -> None:
         """Close all connections; the engine then lets go of the folder."""
         for connection in self._connections:
             connection.raw.close()
+
+
+def _replace_default(connection: Connection, data: Path) -> None:
+    """Make `default` a database like any other.
+
+    chDB opens it as an overlay over the files of the working directory, where a table cannot be
+    made without the right to read files, and where a path may stand for a table.
+    """
+    if (data / "metadata" / "default.sql").exists():
+        statements = ("DETACH DATABASE default", "ATTACH DATABASE default")
+    else:
+        statements = ("DROP DATABASE default", "CREATE DATABASE default ENGINE = Atomic")
+    for statement in statements:
+        connection.run(statement)
+    connection.run("USE default")
 
 
 def _write_config(data: Path, memory: int) -> Path:
