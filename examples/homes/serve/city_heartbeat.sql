@@ -1,6 +1,7 @@
 /*
 description: The city in one row. What arrived, how warm it is, how much power it draws.
 cache: 1s
+max_stale: 1s
 columns:
   homes: homes whose newest reading is at most 5 minutes old
   rows_1m: rows that arrived in the last six whole ten seconds

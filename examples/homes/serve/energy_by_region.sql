@@ -3,6 +3,7 @@ description: Mean power of each region, minute by minute, whole minutes only.
 defaults: {minutes: 15}
 params: {minutes: how many minutes back}
 cache: 5s
+max_stale: 1s
 columns:
   minute_ms: start of the minute, epoch ms
   region: as the devices name it

@@ -1,6 +1,7 @@
 /*
 description: The newest reading of every home heard of in the last day.
 cache: 5s
+max_stale: 1s
 columns:
   ts_ms: time of that reading, epoch ms
   temperature: °C

@@ -18,7 +18,7 @@ app = typer.Typer(no_args_is_help=True, help="Records that did not fit, kept wit
 def listing(
     project: ProjectPath = Path(),
     data: DataPath = None,
-    domain: Annotated[str, typer.Option(help="Domain [the first].")] = "",
+    domain: Annotated[str, typer.Option(help="Domain; else the first.")] = "",
     limit: Annotated[int, typer.Option(help="Most letters shown.")] = 20,
     json: Json = False,
 ) -> None:
@@ -49,7 +49,7 @@ def show(
     pos: Annotated[int, typer.Argument(help="Position.")],
     project: ProjectPath = Path(),
     data: DataPath = None,
-    domain: Annotated[str, typer.Option(help="Domain [the first].")] = "",
+    domain: Annotated[str, typer.Option(help="Domain; else the first.")] = "",
 ) -> None:
     """Show one dead letter whole."""
     from penstock.engine.client import Client

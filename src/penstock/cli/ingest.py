@@ -31,7 +31,7 @@ def ingest(
     shift_to: Annotated[
         str, typer.Option(help="`now`: move all times by one offset, so that the last is now.")
     ] = "",
-    url: Annotated[str, typer.Option(help="Address of the platform [of the project].")] = "",
+    url: Annotated[str, typer.Option(help="Address of the platform; else the project's.")] = "",
     json: Json = False,
 ) -> None:
     """Send a file; returns when its rows can be queried."""

@@ -19,7 +19,7 @@ ProjectPath = Annotated[
     Path, typer.Option("--project", "-p", help="Folder with penstock.toml.", show_default=True)
 ]
 DataPath = Annotated[
-    Path | None, typer.Option("--data", help="Data directory [PENSTOCK_DATA or .data].")
+    Path | None, typer.Option("--data", help="Data directory; else PENSTOCK_DATA, else .data.")
 ]
 
 

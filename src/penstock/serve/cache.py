@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from penstock.project.objects import Endpoint
 
 _MOVING = re.compile(r"\b(?:now|now64|today|yesterday|rand\w*|dictGet\w*)\s*\(", re.IGNORECASE)
-_ENTRIES = 1000
+_ENTRIES, _BYTES = 1000, 64 * 1024 * 1024  # most answers held, most bytes in them
 
 
 class Versions:
@@ -61,50 +61,75 @@ class Cache:
     def __init__(self, versions: Versions) -> None:
         self.versions = versions
         self._entries: OrderedDict[tuple[str, ...], Answer] = OrderedDict()
-        self._flights: dict[tuple[str, ...], asyncio.Task[Answer]] = {}
+        self._bytes = 0
+        self._flights: dict[tuple[tuple[str, ...], tuple[int, ...]], asyncio.Task[Answer]] = {}
 
     async def get(
-        self, endpoint: Endpoint, key: tuple[str, ...], query: Callable[[], Awaitable[bytes]]
-    ) -> tuple[Answer, bool]:
+        self,
+        endpoint: Endpoint,
+        key: tuple[str, ...],
+        query: Callable[[], Awaitable[bytes]],
+        *,
+        stale: bool = True,
+    ) -> tuple[Answer, str]:
         """The answer of a key, from memory where that is still right.
 
+        Args:
+            endpoint: whose header bounds how long an answer is held.
+            key: what tells answers of this endpoint apart.
+            query: makes the answer.
+            stale: False where an answer from before the last change will not do.
+
         Returns:
-            The answer, and whether it came from memory.
+            The answer, and where it came from: `hit`, `stale` (from memory, though a table has
+            changed: the endpoint's `max_stale` allows it) or `miss`.
         """
         tables = tables_of(endpoint)
         held = self._entries.get(key)
-        if held is not None and self._holds(endpoint, held, tables):
+        state = self._judge(endpoint, held, tables) if held is not None else ""
+        if held is not None and (state == "hit" or (stale and state)):
             self._entries.move_to_end(key)
-            return held, True
-        flight = self._flights.get(key)
+            return held, state
+        # With the versions in the key, nobody joins a query that began before a change.
+        versions = self.versions.of(tables)
+        flight = self._flights.get((key, versions))
         if flight is None:
-            flight = asyncio.create_task(self._fill(key, tables, query))
-            self._flights[key] = flight
-            flight.add_done_callback(lambda _: self._flights.pop(key, None))
-        return await asyncio.shield(flight), False
+            flight = asyncio.create_task(self._fill(key, versions, query))
+            self._flights[key, versions] = flight
+            flight.add_done_callback(lambda _: self._flights.pop((key, versions), None))
+        return await asyncio.shield(flight), "miss"
 
-    def _holds(self, endpoint: Endpoint, held: Answer, tables: tuple[str, ...]) -> bool:
+    def _judge(self, endpoint: Endpoint, held: Answer, tables: tuple[str, ...]) -> str:
+        """`hit` or `stale` where a held answer may still be given, else nothing."""
         age = time.monotonic() - held.made
         bound = endpoint.header.text("cache")
-        if is_moving(endpoint):
-            # The clock is one of its inputs: no version can say that it still holds.
-            return bool(bound) and age < duration(bound)
-        stale = duration(endpoint.header.text("max_stale") or "0s")
-        if self.versions.of(tables) != held.versions:
-            return age < stale
-        return not bound or age < duration(bound)
+        if age >= duration(bound) if bound else is_moving(endpoint):
+            return ""  # a version does not count the clock, so that takes a bound in time
+        if self.versions.of(tables) == held.versions:
+            return "hit"
+        return "stale" if age < duration(endpoint.header.text("max_stale") or "0s") else ""
 
     async def _fill(
-        self, key: tuple[str, ...], tables: tuple[str, ...], query: Callable[[], Awaitable[bytes]]
+        self, key: tuple[str, ...], versions: tuple[int, ...], query: Callable[[], Awaitable[bytes]]
     ) -> Answer:
-        versions = self.versions.of(tables)  # before the query: a change meanwhile is not missed
-        body = await query()
+        began = time.monotonic()
+        body = await query()  # after the versions were read: a change meanwhile is not missed
         etag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
-        answer = Answer(body, etag, versions, time.monotonic())
-        self._entries[key] = answer
-        while len(self._entries) > _ENTRIES:
-            self._entries.popitem(last=False)
+        answer = Answer(body, etag, versions, began)
+        newer = self._entries.get(key)
+        if newer is not None and newer.versions > versions:
+            return answer  # a query that began later has ended sooner
+        self._forget(key)
+        if len(body) <= _BYTES // 8:  # one large export must not drive out everything else
+            self._entries[key] = answer
+            self._bytes += len(body)
+        while len(self._entries) > _ENTRIES or self._bytes > _BYTES:
+            self._forget(next(iter(self._entries)))
         return answer
+
+    def _forget(self, key: tuple[str, ...]) -> None:
+        held = self._entries.pop(key, None)
+        self._bytes -= len(held.body) if held else 0
 
 
 def tables_of(endpoint: Endpoint) -> tuple[str, ...]:

@@ -53,11 +53,11 @@ class Endpoints:
                 f"there is no format {suffix!r}", next_step=f"known: {', '.join(FORMATS)}"
             )
         endpoint = self.find(request.path_params.get("domain"), name)
-        answer, hit = await self.answer(endpoint, dict(request.query_params), FORMATS[suffix][0])
+        answer, state = await self.answer(endpoint, dict(request.query_params), FORMATS[suffix][0])
         headers = {
             "ETag": answer.etag,
             "Cache-Control": "private, no-cache",
-            "X-Cache": "hit" if hit else "miss",
+            "X-Cache": state,
         }
         if answer.etag in request.headers.get("if-none-match", ""):
             return Response(status_code=304, headers=headers)
@@ -78,9 +78,9 @@ class Endpoints:
         return found[0]
 
     async def answer(
-        self, endpoint: Endpoint, given: Mapping[str, str], form: str
-    ) -> tuple[Answer, bool]:
-        """An endpoint's answer in a format, and whether it came from memory.
+        self, endpoint: Endpoint, given: Mapping[str, str], form: str, *, stale: bool = True
+    ) -> tuple[Answer, str]:
+        """An endpoint's answer in a format, and where it came from (see `Cache.get`).
 
         Raises:
             BadInputError: an unknown or a missing parameter. EngineError: the query failed.
@@ -93,6 +93,7 @@ class Endpoints:
             lambda: asyncio.to_thread(
                 self._client.fetch, endpoint.sql, form, database=endpoint.database, params=params
             ),
+            stale=stale,
         )
 
 

@@ -180,7 +180,10 @@ class Live:
     async def _ask(self, tile: Tile) -> bytes:
         """The tile's frame where it differs from the last, a problem, or nothing."""
         try:
-            answer, _ = await self._endpoints.answer(tile.endpoint, tile.params, "JSONColumns")
+            # One query serves all viewers already: a tile has no need of an older answer.
+            answer, _ = await self._endpoints.answer(
+                tile.endpoint, tile.params, "JSONColumns", stale=False
+            )
         except PenstockError as error:
             tile.body = b""  # so that the next answer is sent even where it is the old one
             document = {"tile": tile.name, "title": "The query failed", "detail": error.what}
