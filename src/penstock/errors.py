@@ -10,6 +10,8 @@
     │   └── EngineDownError       the engine cannot be reached: worth a retry        exit 6
     ├── DataDirError              the data directory cannot be used                  exit 1
     │   └── DataDirTakenError     another platform owns it (names its process)
+    ├── StoreError                the metadata store's server refuses                exit 1
+    │   └── StoreDownError        it cannot be reached: worth a retry                exit 6
     ├── PortTakenError            an address is in use                               exit 1
     ├── LedgerError               the ledger refused a step                          exit 1
     │   ├── StaleLeaseError       a newer lander holds the stream: stop writing
@@ -122,6 +124,16 @@ class DataDirError(PenstockError):
 
 class DataDirTakenError(DataDirError):
     """Another platform owns the data directory."""
+
+
+class StoreError(PenstockError):
+    """The server of the metadata store refuses: permission, space, or a newer schema."""
+
+
+class StoreDownError(StoreError):
+    """The server of the metadata store cannot be reached: the step may be tried again."""
+
+    exit_code = 6
 
 
 class PortTakenError(PenstockError):

@@ -205,7 +205,11 @@ def reading(home: int = 7, **more: object) -> dict[str, object]:
 
 def environment(**changes: str) -> dict[str, str]:
     """Ours, without settings of the machine the tests run on."""
-    own = {k: v for k, v in os.environ.items() if not k.startswith(("PENSTOCK_", "CLICKHOUSE_"))}
+    own = {
+        k: v
+        for k, v in os.environ.items()
+        if not k.startswith(("PENSTOCK_", "CLICKHOUSE_", "DATABASE_"))
+    }
     return own | changes
 
 

@@ -26,6 +26,7 @@ from penstock.errors import (
     LedgerError,
     PenstockError,
     StaleLeaseError,
+    StoreDownError,
 )
 from penstock.layers.statements import fill
 from penstock.store.ledger import Span
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 _ATTEMPTS = 5  # failures of one batch before its source counts as blocked
 _IDLE = 0.02  # seconds between looks at a source that has nothing
 _BLOCKED_PAUSE = 10.0
+_AWAY_PAUSE = 0.5  # the ledger itself waits for its server
 _log = structlog.get_logger(__name__)
 
 
@@ -135,6 +137,8 @@ class Lander:
             inserted again, because after a power cut the engine may not know their tokens.
         counting: taken while counts of source and state are read together.
         state: for people.
+        unsure: the batch that is being closed, and when its oldest record was received: where the
+            ledger's server goes away meanwhile, it may be closed or not.
     """
 
     source: Replayable
@@ -147,6 +151,7 @@ class Lander:
     settled: set[int] = field(default_factory=set)
     counting: threading.Lock = field(default_factory=threading.Lock)
     state: State = field(default_factory=State)
+    unsure: tuple[Intent, int] | None = None
 
     def start(self) -> None:
         """Take the stream over and tell the source where to go on.
@@ -174,7 +179,8 @@ class Lander:
                 return
             except PenstockError as error:
                 self._block(str(error))
-                stop.wait(_BLOCKED_PAUSE)
+                away = isinstance(error, StoreDownError)
+                stop.wait(_AWAY_PAUSE if away else _BLOCKED_PAUSE)
 
     def recover(self) -> int:
         """Finish what a crash left open, from the same ranges and under the same tokens.
@@ -185,6 +191,7 @@ class Lander:
         Raises:
             LandingBlockedError: the records are no longer those that were written down.
         """
+        self._settle_closing()
         intents = self.ledger.open_intents(self._stream.id)
         for intent in intents:
             if self.state.name != "blocked":  # which it stays until the batch is landed
@@ -243,16 +250,32 @@ class Lander:
                         where=f"{self.source.domain}/{self.source.name} into {self.target.bronze}",
                         next_step="mend the view it names; nothing is skipped meanwhile",
                     ) from error
+        self.unsure = (intent, frames[0].received_ms)
         batch = self.ledger.close(
             intent, good=good, dead=intent.rows - good, tables=self.target.tables
         )
+        self._closed(batch, frames[0].received_ms)
+
+    def _settle_closing(self) -> None:
+        """Go on from a batch that was closed, though the ledger could not say so any more."""
+        if self.unsure is None:
+            return
+        intent, received_ms = self.unsure
+        found = self.ledger.batches(intent.stream_id, after=intent.batch - 1, limit=1)
+        if found and found[0].batch == intent.batch:
+            self._closed(found[0], received_ms)
+        self.unsure = None
+
+    def _closed(self, batch: Batch, received_ms: int) -> None:
+        """Acknowledge the source and tell the others."""
+        self.unsure = None
         with self.counting:
-            for span in intent.spans:
+            for span in batch.spans:
                 self.source.landed(span.part, span.stop)
             self.state.good += batch.good
             self.state.dead += batch.dead
         self.state.last_ms = batch.closed_ms
-        self.hooks.closed(self, batch, frames[0].received_ms)
+        self.hooks.closed(self, batch, received_ms)
 
     def _insert(self, intent: Intent, body: bytes) -> None:
         stops, shifts, total = [], [], 0

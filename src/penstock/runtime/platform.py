@@ -19,7 +19,7 @@ import penstock
 from penstock.engine.client import Address, Client
 from penstock.engine.datadir import Ownership
 from penstock.engine.process import EngineProcess
-from penstock.errors import PenstockError, UsageError
+from penstock.errors import PenstockError, StoreDownError, UsageError
 from penstock.layers.apply import Applied, apply
 from penstock.layers.landing import Hooks, Lander, Limits, Target
 from penstock.layers.reconcile import as_document, reconcile
@@ -85,7 +85,7 @@ class Platform:
         """
         self._owner = Ownership(self.data / "platform.lock", wait=1.0)
         try:
-            self.store = Store.open(self.data / "penstock.db")
+            self.store = Store.open(self.settings.text("database_url") or self.data / "penstock.db")
             self.ledger = Ledger(self.store)
             self.client = Client(self._start_engine())
             self._engine_version = str(self.client.value("SELECT version()"))
@@ -127,7 +127,10 @@ class Platform:
         for source in self._sources.values():
             source.close()
         if self._audited:  # else the next start has the same doubts as this one
-            self.ledger.put("clean_stop", "yes")
+            try:
+                self.ledger.put("clean_stop", "yes")
+            except StoreDownError as error:
+                _log.warning("stop_not_noted", reason=error.what)  # so the next start audits
         if hasattr(self, "client"):
             self.client.close()
         if self._engine is not None:

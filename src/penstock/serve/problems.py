@@ -13,6 +13,7 @@ from penstock.errors import (
     EngineError,
     PenstockError,
     SpoolFullError,
+    StoreDownError,
     UsageError,
 )
 
@@ -42,11 +43,8 @@ async def on_error(_request: Request, error: Exception) -> Response:
                          next_step=error.next_step)  # fmt: skip
         answer.headers["Retry-After"] = "1"
         return answer
-    if isinstance(error, EngineDownError):
-        answer = problem(503, "The engine is restarting", error.what, code="engine_down",
-                         next_step="try again in a second")  # fmt: skip
-        answer.headers["Retry-After"] = "1"
-        return answer
+    if isinstance(error, (EngineDownError, StoreDownError)):
+        return _away(error)
     if isinstance(error, EngineError):
         return _engine_problem(error)
     if isinstance(error, UsageError):
@@ -68,6 +66,19 @@ async def on_refusal(request: Request, error: Exception) -> Response:
         next_step=f"use {allowed}" if allowed else "/openapi.json lists every path",
     )
     answer.headers.update(error.headers or {})
+    return answer
+
+
+def _away(error: EngineDownError | StoreDownError) -> Response:
+    engine = isinstance(error, EngineDownError)
+    answer = problem(
+        503,
+        "The engine is restarting" if engine else "The metadata store is away",
+        error.what,
+        code="engine_down" if engine else "store_down",
+        next_step="try again in a second",
+    )
+    answer.headers["Retry-After"] = "1"
     return answer
 
 

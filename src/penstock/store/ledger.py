@@ -19,9 +19,9 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from penstock.errors import IncarnationError, LedgerError, StaleLeaseError
+from penstock.store.dialects import upsert
 from penstock.store.records import (
     Batch,
     Intent,
@@ -49,7 +49,8 @@ _MOST_ROW = 2**63 - 1  # the widest integer of the store
 class Ledger:
     """The only writer of streams, positions and batches; safe to share between threads.
 
-    All methods raise `DataDirError` where the store itself cannot be read or written.
+    All methods raise `DataDirError`, `StoreError` or `StoreDownError` where the store itself cannot
+    be read or written (see `Store`).
     """
 
     def __init__(self, store: Store) -> None:
@@ -413,7 +414,7 @@ def _bump(connection: sa.Connection, tables: Sequence[str]) -> None:
     names = sorted(set(tables))
     if not names:
         return
-    insert = _insert(connection, TABLE_VERSION)
+    insert = upsert(connection, TABLE_VERSION)
     raised = insert.on_conflict_do_update(
         index_elements=["name"], set_={"version": TABLE_VERSION.c.version + 1}
     )
@@ -426,15 +427,8 @@ def _note(connection: sa.Connection, key: str) -> str | None:
 
 
 def _put(connection: sa.Connection, key: str, value: str) -> None:
-    insert = _insert(connection, NOTE).values(key=key, value=value)
+    insert = upsert(connection, NOTE).values(key=key, value=value)
     connection.execute(insert.on_conflict_do_update(index_elements=["key"], set_={"value": value}))
-
-
-def _insert(connection: sa.Connection, table: sa.Table) -> sqlite.Insert | postgresql.Insert:
-    """Return an insert that knows ON CONFLICT, which SQLAlchemy has by dialect only."""
-    if connection.dialect.name == "sqlite":
-        return sqlite.insert(table)
-    return postgresql.insert(table)
 
 
 def _token(held: sa.Row[Any], spans: Sequence[Span], fingerprint: str, batch: int) -> str:
