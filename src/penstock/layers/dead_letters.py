@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from penstock.layers.statements import fill
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from penstock.engine.client import Client
-    from penstock.project.objects import Domain, Relation
+    from penstock.project.objects import Domain, Project, Relation
+    from penstock.sources.http import Receipt
 
 _SHOWN = 500  # characters of a record in a list
+
+
+class Refused(NamedTuple):
+    """Dead letters among given rows: (part, pos, reason) of the first ones, and how many in all."""
+
+    letters: list[tuple[int, int, str]]
+    total: int
 
 
 def newest(domain: Domain, client: Client, limit: int) -> list[dict[str, Any]]:
@@ -46,6 +56,24 @@ def one(domain: Domain, client: Client, source: str, part: int, pos: int) -> dic
         if found:
             return found[0]
     return None
+
+
+def within(
+    project: Project, client: Client, source: tuple[str, str], spans: Sequence[Receipt], limit: int
+) -> Refused:
+    """The dead letters among landed rows of a source, named (domain, name)."""
+    domain, name = source
+    bronze = project.relation(domain, project.source(domain, name).into)
+    ranges = " OR ".join(
+        f"(_part = {s.part} AND _pos >= {s.start} AND _pos < {s.stop})" for s in spans
+    )
+    rows = client.rows(
+        fill("dead_letters_within", bronze=bronze.name, ranges=ranges),
+        database=bronze.database,
+        params={"source": name, "limit": str(limit)},
+    )
+    letters = [(int(row["part"]), int(row["pos"]), str(row["reason"])) for row in rows]
+    return Refused(letters, int(rows[0]["total"]) if rows else 0)
 
 
 def _bronze(domain: Domain) -> list[Relation]:

@@ -27,8 +27,10 @@ from penstock.runtime.audit import audit
 from penstock.runtime.freshness import Freshness
 from penstock.serve.app import Application, Services
 from penstock.serve.cache import Versions
+from penstock.serve.idempotency import Idempotency
 from penstock.sources.http import HttpSource
 from penstock.store.database import Store
+from penstock.store.idempotency import IdempotencyKeys
 from penstock.store.ledger import Ledger
 
 if TYPE_CHECKING:
@@ -87,6 +89,8 @@ class Platform:
         try:
             self.store = Store.open(self.settings.text("database_url") or self.data / "penstock.db")
             self.ledger = Ledger(self.store)
+            self._keys = IdempotencyKeys(self.store)
+            self._idempotency = Idempotency(self._keys)
             self.client = Client(self._start_engine())
             self._engine_version = str(self.client.value("SELECT version()"))
             applied = apply(self.project, self.client, self.ledger)
@@ -112,6 +116,7 @@ class Platform:
                 versions=self._versions,
                 sources=self._sources,
                 landed=_landed,
+                idempotency=self._idempotency,
                 status=self.status,
                 reconcile=self.reconcile,
                 ready=self._ready,
@@ -136,6 +141,7 @@ class Platform:
         if self._engine is not None:
             self._engine.stop()
         if hasattr(self, "store"):
+            self._idempotency.close()
             self.store.close()
         self._owner.release()
 
@@ -218,6 +224,9 @@ class Platform:
             lander.state.good = landed.good if landed else 0
             lander.state.dead = landed.dead if landed else 0
             self._base[key] = (landed.rows if landed else 0) + self._sources[key].spool.rows_waiting
+            done, left = self._keys.resolve(*key, self._sources[key].spool.tagged)
+            if done or left:
+                _log.info("idempotency_keys_resolved", source=key, done=done, left=left)
             self._thread(partial(self._supervise, lander), f"land-{key[0]}-{key[1]}")
         self._thread(self._sweep, "spool-sweep")
 
@@ -242,11 +251,15 @@ class Platform:
             self._stop.wait(_PAUSE)
 
     def _sweep(self) -> None:
-        """Let the spool forget what is landed and old enough."""
+        """Let the spool and the keys forget what is old enough."""
         while not self._stop.wait(_SWEEP):
             older = int((time.time() - self.settings.seconds("spool_keep")) * 1000)
             for source in self._sources.values():
-                source.spool.forget(older_ms=older)
+                source.spool.forget(older_ms=min(older, self._idempotency.since_ms))
+            try:
+                self._keys.sweep()
+            except PenstockError as error:
+                _log.warning("keys_not_swept", reason=error.what)  # next time, then
 
     def _engine_starts(self) -> int:
         return self._engine.starts if self._engine else 0

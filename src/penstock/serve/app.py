@@ -6,6 +6,7 @@ import asyncio
 import json
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from penstock.errors import PenstockError
 from penstock.layers import dead_letters
 from penstock.serve.cache import Cache, Versions
 from penstock.serve.endpoints import Endpoints
-from penstock.serve.ingest import Ingest
+from penstock.serve.ingest import Ingest, Landing
 from penstock.serve.live import Live
 from penstock.serve.openapi import document
 from penstock.serve.problems import on_error, on_refusal, problem
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
     from penstock.engine.client import Client
     from penstock.project.objects import Project
+    from penstock.serve.idempotency import Idempotency
     from penstock.sources.http import HttpSource, Receipt
 
 _UI = Path(__file__).parent / "_ui"
@@ -50,6 +52,7 @@ class Services:
         versions: of tables, bumped as batches land.
         sources: the HTTP sources by (domain, name).
         landed: whether the rows of a receipt can be queried.
+        idempotency: the keys in use.
         status: the status document.
         reconcile: the proof of counts; may take a while.
         ready: whether the engine answers and no source is blocked.
@@ -61,6 +64,7 @@ class Services:
     versions: Versions
     sources: Mapping[tuple[str, str], HttpSource]
     landed: Callable[[HttpSource, Receipt], bool]
+    idempotency: Idempotency
     status: Callable[[], dict[str, Any]]
     reconcile: Callable[[], dict[str, Any]]
     ready: Callable[[], bool]
@@ -77,7 +81,10 @@ class Application:
     def __init__(self, services: Services) -> None:
         self._services = services
         endpoints = Endpoints(services.project, services.client, Cache(services.versions))
-        ingest = Ingest(services.sources, services.landed, services.max_body)
+        landing = Landing(
+            services.landed, partial(dead_letters.within, services.project, services.client)
+        )
+        ingest = Ingest(services.sources, landing, services.idempotency, services.max_body)
         self.live = Live(endpoints, services.versions, self._documents())
         self._openapi = document(services.project)
         routes = [

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import penstock
+from penstock.inflate import ENCODINGS
 from penstock.serve.endpoints import FORMATS
 
 if TYPE_CHECKING:
@@ -44,24 +45,31 @@ def _ingest(source: Source) -> dict[str, Any]:
     wait = {
         "name": "wait",
         "in": "query",
-        "description": "answer 200 when the rows can be queried",
+        "description": "answer 200 when the rows can be queried, and say which became dead letters",
         "schema": {"type": "boolean", "default": False},
     }
-    accepted = {
-        "description": "rows taken",
-        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Accepted"}}},
+    key = {
+        "name": "Idempotency-Key",
+        "in": "header",
+        "description": "one for each body: a retry with it gets the stored answer, for 7 days",
+        "schema": {"type": "string", "minLength": 1, "maxLength": 255},
     }
     return {
         "operationId": f"ingest_{source.domain}_{source.name}",
-        "summary": "Send one object, an array, or one object a line; gzip is taken",
-        "parameters": [wait],
+        "summary": f"Send one object, an array, or one a line; {', '.join(ENCODINGS)} are taken",
+        "parameters": [wait, key],
         "requestBody": {"required": True, "content": body},
         "responses": {
-            "200": accepted,
-            "202": accepted,
-            **{str(status): _PROBLEM for status in (400, 404, 413, 415, 429)},
+            "200": _answer("rows that can be queried", "Landed"),
+            "202": _answer("rows taken", "Accepted"),
+            **{str(status): _PROBLEM for status in (400, 404, 409, 413, 415, 422, 429, 503)},
         },
     }
+
+
+def _answer(description: str, schema: str) -> dict[str, Any]:
+    reference = {"$ref": f"#/components/schemas/{schema}"}
+    return {"description": description, "content": {"application/json": {"schema": reference}}}
 
 
 def _endpoint(endpoint: Endpoint) -> dict[str, Any]:
@@ -131,6 +139,16 @@ _SCHEMAS = {
         type=_TEXT, title=_TEXT, status=_WHOLE, detail=_TEXT, code=_TEXT, next=_TEXT
     ),
     "Accepted": _object(accepted=_WHOLE, source=_TEXT),
+    "Landed": _object(
+        accepted=_WHOLE,
+        source=_TEXT,
+        stored=_WHOLE,
+        dead=_WHOLE,
+        dead_letters={  # the first hundred; rows count from 0
+            "type": "array",
+            "items": _object(row=_WHOLE, reason=_TEXT),
+        },
+    ),
     "Status": _object(
         version=_TEXT,
         project=_TEXT,

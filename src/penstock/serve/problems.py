@@ -36,8 +36,13 @@ def problem(status: int, title: str, detail: str, *, code: str, next_step: str =
 async def on_error(_request: Request, error: Exception) -> Response:
     """Turn one of our errors into its document; anything else is not handled here."""
     if isinstance(error, BadInputError):
-        code = error.title.lower().replace(" ", "_")
-        return problem(error.status, error.title, error.what, code=code, next_step=error.next_step)
+        code = error.title.lower().replace(" ", "_").replace("-", "_")
+        answer = problem(
+            error.status, error.title, error.what, code=code, next_step=error.next_step
+        )
+        if error.status == 409:  # noqa: PLR2004 - Conflict: it will pass
+            answer.headers["Retry-After"] = "1"
+        return answer
     if isinstance(error, SpoolFullError):
         answer = problem(429, "Too many records wait", error.what, code="spool_full",
                          next_step=error.next_step)  # fmt: skip

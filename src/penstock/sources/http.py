@@ -7,17 +7,15 @@ over several lines) is taken apart, by a parser that copies values without decod
 from __future__ import annotations
 
 import asyncio
-import gzip
-import io
 import re
 import time
-import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
 from penstock.errors import BadInputError, PenstockError
+from penstock.inflate import inflate
 from penstock.sources.spool import Spool, check_record_count
 
 if TYPE_CHECKING:
@@ -42,6 +40,13 @@ class Receipt:
     stop: int
 
 
+class _Waiting(NamedTuple):
+    records: bytes
+    rows: int
+    tag: str
+    future: asyncio.Future[Frame]
+
+
 class HttpSource:
     """One source of kind `http`: takes bodies, gives them back to be landed.
 
@@ -56,22 +61,23 @@ class HttpSource:
         self.domain, self.name = domain, name
         self.spool = Spool(folder, limit=limit)
         self.incarnation = self.spool.incarnation
-        self._waiting: list[tuple[bytes, int, asyncio.Future[Frame]]] = []
+        self._waiting: list[_Waiting] = []
         self._writing = False
         self._task: asyncio.Task[None] | None = None  # held, or it could be collected
 
-    async def accept(self, records: bytes, rows: int) -> Receipt:
+    async def accept(self, records: bytes, rows: int, tag: str = "") -> Receipt:
         """Put records on disk, together with those of other requests that wait.
 
         Args:
             records: lines, each ending in a newline.
             rows: how many.
+            tag: names them in the spool, without white space; see `Spool.tagged`.
 
         Raises:
             SpoolFullError: nothing was taken; the sender should try again later.
         """
         future: asyncio.Future[Frame] = asyncio.get_running_loop().create_future()
-        self._waiting.append((records, rows, future))
+        self._waiting.append(_Waiting(records, rows, tag, future))
         if not self._writing:
             self._writing = True
             self._task = asyncio.create_task(self._write())
@@ -82,22 +88,23 @@ class HttpSource:
         """One fsync for everything that waits; then again while more has come."""
         try:
             while self._waiting:
-                group: list[tuple[bytes, int, asyncio.Future[Frame]]] = []
+                group: list[_Waiting] = []
                 rows = 0
-                while self._waiting and (not group or rows + self._waiting[0][1] <= _FRAME_ROWS):
-                    rows += self._waiting[0][1]
+                while self._waiting and (not group or rows + self._waiting[0].rows <= _FRAME_ROWS):
+                    rows += self._waiting[0].rows
                     group.append(self._waiting.pop(0))
-                bodies = [(records, count) for records, count, _ in group]
+                bodies = [(one.records, one.rows) for one in group]
+                tags = [one.tag for one in group]
                 try:
-                    frames = await asyncio.to_thread(self.spool.append, bodies)
+                    frames = await asyncio.to_thread(self.spool.append, bodies, tags)
                 except (PenstockError, OSError) as error:
-                    for _, _, future in group:
-                        if not future.cancelled():
-                            future.set_exception(error)
+                    for one in group:
+                        if not one.future.cancelled():
+                            one.future.set_exception(error)
                     continue
-                for (_, _, future), frame in zip(group, frames, strict=True):
-                    if not future.cancelled():
-                        future.set_result(frame)
+                for one, frame in zip(group, frames, strict=True):
+                    if not one.future.cancelled():
+                        one.future.set_result(frame)
         finally:
             self._writing = False
 
@@ -169,22 +176,25 @@ def split_rows(records: bytes, rows: int) -> list[tuple[bytes, int]]:
     return [(b"\n".join([*piece, b""]), len(piece)) for piece in pieces]
 
 
-def inflate(body: bytes, limit: int) -> bytes:
-    """A gzip body's content.
+def rest_of(records: bytes, done: int) -> bytes:
+    """The records after the first `done`."""
+    at = 0
+    for _ in range(done):
+        at = records.index(b"\n", at) + 1
+    return records[at:]
+
+
+def opened(body: bytes, encoding: str, limit: int) -> bytes:
+    """A compressed body's content.
 
     Raises:
-        BadInputError: 413 where it would be over the limit, 400 where it is no whole gzip.
+        BadInputError: 413 where it would be over the limit, 400 where it is not whole.
     """
     try:
-        # A gzip may have several members, one after the other: all of them are the content.
-        content = gzip.GzipFile(fileobj=io.BytesIO(body)).read(limit + 1)
-    except EOFError as error:
+        content = inflate(body, encoding, limit)
+    except ValueError as error:
         raise BadInputError(
-            400, "Bad gzip", "the gzip body ends too early", next_step="send it whole"
-        ) from error
-    except (gzip.BadGzipFile, zlib.error) as error:
-        raise BadInputError(
-            400, "Bad gzip", f"the body is no gzip: {error}", next_step="compress it again"
+            400, f"Bad {encoding}", str(error), next_step="compress it again and send it whole"
         ) from error
     if len(content) > limit:
         raise too_large(limit)

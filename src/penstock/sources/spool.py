@@ -3,15 +3,19 @@
 A spool is a folder of segments `00000001.log`, each a run of frames::
 
     magic "PNS1" · rows u32 · bytes u32 · crc32 u32 · received ms u64 · records, one a line
+    magic "PNS2" · the same four · bytes u32 · crc32 u32 · tags, one a line · records
 
 A frame is one fsync: what is in it has been acknowledged, or is about to be. A record's position
-is (segment, row in the segment). A torn last frame was never acknowledged and is cut off.
+is (segment, row in the segment). A torn last frame was never acknowledged and is cut off. A tag,
+`first-row rows text`, names a run of the frame's rows, so that whoever wrote them can tell after a
+crash that they are there: it comes to the disk with them or not at all.
 """
 
 from __future__ import annotations
 
 import errno
 import os
+import re
 import struct
 import threading
 import time
@@ -24,12 +28,15 @@ from penstock.errors import BadInputError, DataDirError, PenstockError, SpoolFul
 from penstock.sources.replayable import Frame
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from io import FileIO
     from pathlib import Path
 
 _HEADER = struct.Struct("<4sIIIQ")
 _MAGIC = b"PNS1"
+_TAGGED = b"PNS2"
+_ANY_MAGIC = re.compile(rb"PNS[12]")
+_TAGS = struct.Struct("<II")
 SEGMENT_BYTES = 64 * 1024 * 1024
 SEGMENT_FRAMES = 50_000  # so that the index of many single records stays small
 
@@ -98,11 +105,12 @@ class Spool:
                 segment.drop(landed.get(segment.number, 0))
             self.waiting = sum(f.size for s in self._segments.values() for f in s.frames)
 
-    def append(self, bodies: Sequence[tuple[bytes, int]]) -> list[Frame]:
+    def append(self, bodies: Sequence[tuple[bytes, int]], tags: Sequence[str] = ()) -> list[Frame]:
         """Write bodies, each as one frame or as part of one, and fsync once.
 
         Args:
             bodies: (records, rows) each; records are lines, each ending in a newline.
+            tags: one a body, without white space, empty for none; or none at all.
 
         Returns:
             The frame that holds each body, with `start` and `rows` narrowed to that body.
@@ -117,7 +125,7 @@ class Spool:
                 segment = self._writable()
                 size = segment.size
                 try:
-                    return self._write(segment, bodies)
+                    return self._write(segment, bodies, tags)
                 except OSError:
                     self._cut(segment, size)
                     raise
@@ -161,6 +169,26 @@ class Spool:
                     )
                 pieces.append(records)
         return b"".join(pieces), frames
+
+    def tagged(self, wanted: Callable[[str], bool]) -> dict[str, tuple[int, int, int]]:
+        """Look for tags on the disk; meant for a start, before anything is written.
+
+        Returns:
+            Tag → segment, first row, row after the last, in the order they were written.
+        """
+        found: dict[str, tuple[int, int, int]] = {}
+        with self._lock:
+            for number in sorted(self._segments):
+                segment = _Segment(number, self._path(number))
+                with segment.path.open("rb") as file:
+                    end = file.seek(0, os.SEEK_END)
+                    while (frame := _frame_at(file, segment, end)) is not None:
+                        for first, rows, tag in _tags_of(file, segment.size, frame):
+                            if wanted(tag):
+                                start = frame.start + first
+                                found[tag] = (number, start, start + rows)
+                        segment.add(frame)
+        return found
 
     def landed(self, segment: int, stop: int) -> None:
         """Note that a segment's rows before `stop` are landed."""
@@ -229,16 +257,20 @@ class Spool:
                 next_step="send again after the time in Retry-After",
             )
 
-    def _write(self, segment: _Segment, bodies: Sequence[tuple[bytes, int]]) -> list[Frame]:
+    def _write(
+        self, segment: _Segment, bodies: Sequence[tuple[bytes, int]], tags: Sequence[str]
+    ) -> list[Frame]:
         assert self._file is not None  # noqa: S101 - `_writable` opened it
         now = int(time.time() * 1000)
         records = b"".join(body for body, _ in bodies)
         rows = sum(count for _, count in bodies)
         crc = zlib.crc32(records)
-        _write_whole(self._file, _HEADER.pack(_MAGIC, rows, len(records), crc, now))
+        magic, labels = (_TAGGED, _labels(bodies, tags)) if any(tags) else (_MAGIC, b"")
+        header = _HEADER.pack(magic, rows, len(records), crc, now) + labels
+        _write_whole(self._file, header)
         _write_whole(self._file, records)
         os.fsync(self._file.fileno())
-        offset = segment.size + _HEADER.size
+        offset = segment.size + len(header)
         frame = Frame(segment.number, segment.rows, rows, offset, len(records), crc, now)
         segment.add(frame)
         self.waiting += len(records)
@@ -336,18 +368,26 @@ def _check_torn(file: BinaryIO, segment: _Segment, end: int) -> None:
     """
     file.seek(segment.size)
     tail = file.read(end - segment.size)
-    at = tail.find(_MAGIC, 1)
-    while at >= 0:
-        start = at + _HEADER.size
-        if start <= len(tail):
-            _, _, size, crc, _ = _HEADER.unpack_from(tail, at)
-            if start + size <= len(tail) and zlib.crc32(tail[start : start + size]) == crc:
-                raise DataDirError(
-                    f"the rows from {segment.rows} of segment {segment.number} on are damaged",
-                    where=f"{segment.path}, byte {segment.size}",
-                    next_step="check the disk and restore the file from a backup",
-                )
-        at = tail.find(_MAGIC, at + 1)
+    for match in _ANY_MAGIC.finditer(tail, 1):
+        if _is_whole(tail, match.start()):
+            raise DataDirError(
+                f"the rows from {segment.rows} of segment {segment.number} on are damaged",
+                where=f"{segment.path}, byte {segment.size}",
+                next_step="check the disk and restore the file from a backup",
+            )
+
+
+def _is_whole(tail: bytes, at: int) -> bool:
+    start = at + _HEADER.size
+    if start > len(tail):
+        return False
+    magic, _, size, crc, _ = _HEADER.unpack_from(tail, at)
+    if magic == _TAGGED:
+        if start + _TAGS.size > len(tail):
+            return False
+        start += _TAGS.size + _TAGS.unpack_from(tail, start)[0]
+    stop: int = start + size
+    return stop <= len(tail) and zlib.crc32(tail[start:stop]) == crc
 
 
 def _frame_at(file: BinaryIO, segment: _Segment, end: int) -> Frame | None:
@@ -356,11 +396,37 @@ def _frame_at(file: BinaryIO, segment: _Segment, end: int) -> Frame | None:
         return None
     file.seek(segment.size)
     magic, rows, size, crc, received = _HEADER.unpack(file.read(_HEADER.size))
-    if magic != _MAGIC or offset + size > end:
+    if magic == _TAGGED:
+        length, tags_crc = _TAGS.unpack(file.read(_TAGS.size).ljust(_TAGS.size, b"\0"))
+        offset += _TAGS.size + length
+        if offset > end or zlib.crc32(file.read(length)) != tags_crc:
+            return None
+    elif magic != _MAGIC:
+        return None
+    if offset + size > end:
         return None
     if offset + size == end and zlib.crc32(file.read(size)) != crc:
         return None  # the last frame's length reached the disk before its records
     return Frame(segment.number, segment.rows, rows, offset, size, crc, received)
+
+
+def _labels(bodies: Sequence[tuple[bytes, int]], tags: Sequence[str]) -> bytes:
+    """The tags of a frame with what is before them."""
+    first, lines = 0, []
+    for (_, rows), tag in zip(bodies, tags, strict=True):
+        if tag:
+            lines.append(f"{first} {rows} {tag}\n")
+        first += rows
+    text = "".join(lines).encode()
+    return _TAGS.pack(len(text), zlib.crc32(text)) + text
+
+
+def _tags_of(file: BinaryIO, begin: int, frame: Frame) -> list[tuple[int, int, str]]:
+    """The tags of the frame that begins at a byte: first row within it, rows, text."""
+    file.seek(begin + _HEADER.size)
+    text = file.read(frame.offset - begin - _HEADER.size)[_TAGS.size :].decode()
+    lines = [line.split(" ") for line in text.splitlines()]
+    return [(int(first), int(rows), tag) for first, rows, tag in lines]
 
 
 def _take(frames: list[Frame], rows: int, size: int) -> list[Frame]:
