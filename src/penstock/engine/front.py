@@ -44,6 +44,7 @@ GUEST_LIMITS = {
 }
 _UNBOUNDED = {"max_result_bytes": "0"}  # a stream is bounded by what its client takes
 T = TypeVar("T")
+_HEAD = 1 << 20  # bytes of an answer that are held back until they are there
 _AGAIN = 0.2  # seconds between attempts to end a statement whose client has left
 
 
@@ -129,10 +130,10 @@ class Front:
         job, blocks = Job(), Blocks(loop)
         threads = self._threads if call.keyed else self._visits
         work = loop.run_in_executor(threads, self._produce, call, job, blocks)
-        first = await self._watched(request, asyncio.ensure_future(blocks.take()), job)
+        head = await self._watched(request, asyncio.ensure_future(_head(blocks)), job)
 
         async def send() -> AsyncIterator[bytes]:
-            block = first
+            block: bytes | None = head
             try:
                 while block is not None:
                     yield block
@@ -251,6 +252,16 @@ def _again() -> EngineError:
         "left; send it again (QUERY_WAS_CANCELLED)",
         code=answers.RETRY,
     )
+
+
+async def _head(blocks: Blocks) -> bytes:
+    """The first megabyte: what goes wrong within it is still an error's status."""
+    pieces: list[bytes] = []
+    size = 0
+    while size < _HEAD and (block := await blocks.take()) is not None:
+        pieces.append(block)
+        size += len(block)
+    return b"".join(pieces)
 
 
 async def _gone(request: Request) -> None:
