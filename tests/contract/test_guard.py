@@ -212,10 +212,10 @@ def test_no_session_is_kept(canaries: Canaries) -> None:
         refused = canaries.front.ask(sql, key=True, session_id="s")
         assert refused.code == 48, refused
         assert "no sessions" in refused.text
-    assert canaries.front.ask("SELECT currentDatabase()", session_id="s").text == "default\n"
+    assert canaries.front.ask("SELECT currentDatabase()", session_id="s").text == "main\n"
     inside = canaries.front.ask("SELECT count() FROM t", database="canary", session_id="s")
     assert inside.text == "3\n"
-    assert canaries.front.ask("SELECT currentDatabase()", session_id="s").text == "default\n"
+    assert canaries.front.ask("SELECT currentDatabase()", session_id="s").text == "main\n"
 
 
 def test_settings_of_one_request_are_gone_in_the_next(canaries: Canaries) -> None:

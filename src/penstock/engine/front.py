@@ -38,7 +38,7 @@ _NEEDS_SESSION = re.compile(r"(?:SET\s|USE\s|CREATE\s+TEMPORARY\s)", re.IGNORECA
 _QUERY_ID = re.compile(r"[\w.:-]{1,200}", re.ASCII)
 GUEST_LIMITS = {
     "max_execution_time": "10",
-    "max_memory_usage": "400000000",
+    "max_memory_usage": "150000000",  # all visitors together leave the lander its share
     "max_result_bytes": "100000000",
     "max_threads": "2",
 }
@@ -198,7 +198,7 @@ class Front:
         """A connection that stands where the call wants it, its statement allowed and tagged."""
         borrowed = self._pool.connection() if call.keyed else self._pool.visitor()
         with borrowed as connection:
-            connection.enter(call.database or "default")
+            connection.enter(call.database)
             settings = _keyed_settings(connection, call) if call.keyed else _guest(connection, call)
             self._jobs.add(job)
             try:
@@ -212,6 +212,11 @@ class Front:
 
 def _keyed_settings(connection: Connection, call: Call) -> dict[str, str]:
     guard.check_keyed(connection, call.sql)
+    if "allow_ddl" in call.settings:
+        raise EngineError(
+            "Code: 164. DB::Exception: allow_ddl could not be put back: leave it out (READONLY)",
+            code=164,
+        )
     if call.readonly:
         guard.check_guest(connection, call.sql, call.database)
     if _NEEDS_SESSION.match(call.sql):
