@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from penstock.engine import guard
 from penstock.engine.inserts import split_inline
 from penstock.errors import EngineError
 from penstock.inflate import ENCODINGS, inflate
@@ -28,7 +29,7 @@ _RESERVED = {
     "client_protocol_version", "quota_key", "role", "enable_http_compression",
     "http_zlib_compression_level", "send_progress_in_http_headers",
     "http_headers_progress_interval_ms", "close_session", "network_compression_method",
-    "cancel_http_readonly_queries_on_client_close", "log_comment",
+    "cancel_http_readonly_queries_on_client_close", "log_comment", "readonly", "max_query_size",
 }  # fmt: skip
 _LEADING = re.compile(r"(?:\s+|--[^\n]*\n|#[ !][^\n]*\n|/\*.*?\*/)+", re.DOTALL)
 _INSERT = re.compile(r"INSERT\s", re.IGNORECASE)
@@ -40,7 +41,10 @@ _AFTER_ROWS = re.compile(r"\b(?:TOTALS|extremes|output_format_\w+)\b", re.IGNORE
 _STREAMED = {"native", "jsoneachrow", "jsonlines", "ndjson", "jsoncompacteachrow", "csv",
              "tabseparated", "tsv", "tabseparatedraw", "tsvraw", "rowbinary"}  # fmt: skip
 MAX_BODY = 256 * 1024 * 1024
+_GUEST_BODY = 4 * guard.MAX_LENGTH  # a visitor sends a statement, no rows
 _ALL_BODIES = 2 * MAX_BODY
+_SLOWEST = 120.0  # seconds a body may take
+_DIGITS = 18  # of a number of rows
 _BAD, _DENIED, _BUSY = 36, 516, 202
 
 
@@ -52,7 +56,7 @@ class Call:
         sql: the statement.
         body: rows that come with it; empty where there are none.
         keyed: it carries the key.
-        readonly: it came by GET.
+        readonly: it came by GET, or asks for it by the setting of that name.
         params: values of `{name:Type}`.
         settings: settings for this statement.
         database: where unqualified names are looked up.
@@ -136,7 +140,11 @@ async def take(request: Request, key: str, share: Callable[[int], None]) -> Call
             )
     if request.headers.get("content-type", "").startswith("multipart/"):
         raise _bad("external tables are not offered here: send the values as parameters")
-    body = await _body(request, share)
+    try:
+        async with asyncio.timeout(_SLOWEST):
+            body = await _body(request, MAX_BODY if keyed else _GUEST_BODY, share)
+    except TimeoutError as error:
+        raise _bad(f"the body was not here after {_SLOWEST:.0f} s") from error
     sql = _begin(query.get("query", ""))
     if not sql:
         sql, body = split_inline(body)
@@ -149,7 +157,7 @@ async def take(request: Request, key: str, share: Callable[[int], None]) -> Call
         sql=sql,
         body=body,
         keyed=keyed,
-        readonly=request.method != "POST",
+        readonly=request.method != "POST" or query.get("readonly", "0") not in {"0", ""},
         params={k[6:]: v for k, v in query.items() if k.startswith("param_")},
         settings={
             k: v
@@ -206,37 +214,37 @@ def _begin(sql: str) -> str:
 
 
 def _whole(text: str | None) -> int | None:
-    if text is not None and not text.isdecimal():
-        raise _bad(f"X-Penstock-Rows is {text!r}, no number")
+    if text is not None and (not text.isdecimal() or len(text) > _DIGITS):
+        raise _bad(f"X-Penstock-Rows is {text[:20]!r}, no number of rows")
     return None if text is None else int(text)
 
 
-async def _body(request: Request, share: Callable[[int], None]) -> bytes:
+async def _body(request: Request, limit: int, share: Callable[[int], None]) -> bytes:
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in {"", "identity", *ENCODINGS}:
         raise _bad(f"Content-Encoding {encoding} is not offered here: use {', '.join(ENCODINGS)}")
     pieces, size = [], 0
     async for piece in request.stream():
         size += len(piece)
-        if size > MAX_BODY:
-            raise _too_large()
+        if size > limit:
+            raise _too_large(limit)
         share(len(piece))
         pieces.append(piece)
     body = b"".join(pieces)
     if not body or encoding not in ENCODINGS:
         return body
     try:
-        body = await asyncio.to_thread(inflate, body, encoding, MAX_BODY)
+        body = await asyncio.to_thread(inflate, body, encoding, limit)
     except ValueError as error:
         raise _bad(str(error)) from error
-    if len(body) > MAX_BODY:
-        raise _too_large()
+    if len(body) > limit:
+        raise _too_large(limit)
     share(len(body))
     return body
 
 
-def _too_large() -> EngineError:
-    return _bad(f"the body is over {MAX_BODY} bytes; send it in parts")
+def _too_large(limit: int) -> EngineError:
+    return _bad(f"the body is over {limit} bytes; send it in parts, and rows with the key")
 
 
 def _bad(why: str) -> EngineError:

@@ -38,12 +38,13 @@ _NEEDS_SESSION = re.compile(r"(?:SET\s|USE\s|CREATE\s+TEMPORARY\s)", re.IGNORECA
 _QUERY_ID = re.compile(r"[\w.:-]{1,200}", re.ASCII)
 GUEST_LIMITS = {
     "max_execution_time": "10",
-    "max_memory_usage": "400000000",
+    "max_memory_usage": "150000000",  # all visitors together leave the lander its share
     "max_result_bytes": "100000000",
     "max_threads": "2",
 }
 _UNBOUNDED = {"max_result_bytes": "0"}  # a stream is bounded by what its client takes
 T = TypeVar("T")
+_HEAD = 1 << 20  # bytes of an answer that are held back until they are there
 _AGAIN = 0.2  # seconds between attempts to end a statement whose client has left
 
 
@@ -129,10 +130,10 @@ class Front:
         job, blocks = Job(), Blocks(loop)
         threads = self._threads if call.keyed else self._visits
         work = loop.run_in_executor(threads, self._produce, call, job, blocks)
-        first = await self._watched(request, asyncio.ensure_future(blocks.take()), job)
+        head = await self._watched(request, asyncio.ensure_future(_head(blocks)), job)
 
         async def send() -> AsyncIterator[bytes]:
-            block = first
+            block: bytes | None = head
             try:
                 while block is not None:
                     yield block
@@ -197,7 +198,7 @@ class Front:
         """A connection that stands where the call wants it, its statement allowed and tagged."""
         borrowed = self._pool.connection() if call.keyed else self._pool.visitor()
         with borrowed as connection:
-            connection.enter(call.database or "default")
+            connection.enter(call.database)
             settings = _keyed_settings(connection, call) if call.keyed else _guest(connection, call)
             self._jobs.add(job)
             try:
@@ -211,6 +212,11 @@ class Front:
 
 def _keyed_settings(connection: Connection, call: Call) -> dict[str, str]:
     guard.check_keyed(connection, call.sql)
+    if "allow_ddl" in call.settings:
+        raise EngineError(
+            "Code: 164. DB::Exception: allow_ddl could not be put back: leave it out (READONLY)",
+            code=164,
+        )
     if call.readonly:
         guard.check_guest(connection, call.sql, call.database)
     if _NEEDS_SESSION.match(call.sql):
@@ -251,6 +257,16 @@ def _again() -> EngineError:
         "left; send it again (QUERY_WAS_CANCELLED)",
         code=answers.RETRY,
     )
+
+
+async def _head(blocks: Blocks) -> bytes:
+    """The first megabyte: what goes wrong within it is still an error's status."""
+    pieces: list[bytes] = []
+    size = 0
+    while size < _HEAD and (block := await blocks.take()) is not None:
+        pieces.append(block)
+        size += len(block)
+    return b"".join(pieces)
 
 
 async def _gone(request: Request) -> None:

@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from penstock.errors import EngineError
+from penstock.project import lexer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from penstock.engine.pool import Connection
 
-_DENIED, _READONLY, _NO_TREE = 497, 164, 36
+_DENIED, _READONLY, _NO_TREE, _SYNTAX = 497, 164, 36, 62
 MAX_LENGTH = 100_000  # characters of a statement without the key
 
 _READS = {"SelectWithUnionQuery", "SelectIntersectExceptQuery", "ShowTablesQuery",
@@ -94,6 +95,7 @@ def check_keyed(connection: Connection, sql: str) -> None:
     Raises:
         EngineError: code 497 for what was refused; 62 for several statements at once.
     """
+    _check_alone(sql)
     creates = _CREATES.search(sql) and _REACHES.search(sql)
     if not creates and _EXECUTABLE.search(sql) is None:
         return
@@ -108,6 +110,16 @@ def check_keyed(connection: Connection, sql: str) -> None:
         ) from error
     for node in _nodes(tree):
         _check_program(node)
+
+
+def _check_alone(sql: str) -> None:
+    """Refuse a second statement, which the engine would run, and names that hide in escapes."""
+    if ";" in sql.rstrip().removesuffix(";") and len(lexer.split(list(lexer.code(sql)), ";")) > 1:
+        raise EngineError(
+            "Code: 62. DB::Exception: send one statement at a time (SYNTAX_ERROR)", code=_SYNTAX
+        )
+    if "\\" in sql and any(t.kind == lexer.QUOTED and "\\" in t.text for t in lexer.code(sql)):
+        raise _refuse("a name may have no escapes")
 
 
 def check_guest(connection: Connection, sql: str, database: str = "") -> None:

@@ -19,9 +19,11 @@ import structlog
 from penstock import errors
 from penstock.engine.client import Address
 from penstock.engine.datadir import key
+from penstock.engine.listener import listen
 from penstock.errors import EngineDownError, PenstockError
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable
     from pathlib import Path
 
@@ -44,6 +46,7 @@ class EngineProcess:
     def __init__(self, data: Path, port: int, memory: int, *, healing: bool = True) -> None:
         self._data, self._port, self._memory, self._healing = data, port, memory, healing
         self._child: subprocess.Popen[str] | None = None
+        self._listener: socket.socket | None = None
         self._lock = threading.RLock()
         self._stopping = False
         self.starts = 0
@@ -91,12 +94,17 @@ class EngineProcess:
         with self._lock:
             self._stopping = True
             self._end()
+            self._shut()
             self.state = "stopped"
 
     def _spawn(self) -> None:
         self.state = "starting"
+        if self._listener is None:
+            # Ours, so that whoever comes while the engine is restarted waits and is not refused.
+            self._listener = listen("127.0.0.1", self._port)
+        door = self._listener.fileno()
         words = [sys.executable, "-m", "penstock.engine.host", "--data", str(self._data)]
-        words += ["--port", str(self._port), "--memory", str(self._memory)]
+        words += ["--socket", str(door), "--memory", str(self._memory)]
         if not self._healing:
             words.append("--no-healing")
         environment = {k: os.environ[k] for k in _KEPT if k in os.environ} | {"TZ": "UTC"}
@@ -106,9 +114,14 @@ class EngineProcess:
             stdout=subprocess.PIPE,
             env=environment,
             text=True,
+            pass_fds=(door,),
             start_new_session=True,  # Ctrl-C is for the platform, which then stops the engine
         )
-        self._await_ready(self._child)
+        try:
+            self._await_ready(self._child)
+        except PenstockError:
+            self._shut()  # nobody should wait for what does not come
+            raise
         self.starts += 1
         self.state = "up"
         self.on_start()
@@ -149,6 +162,11 @@ class EngineProcess:
             child.wait()
         if child.stdout is not None:
             child.stdout.close()
+
+    def _shut(self) -> None:
+        if self._listener is not None:
+            self._listener.close()
+            self._listener = None
 
     def _watch(self) -> None:
         """Start it again whenever it ends by itself."""
