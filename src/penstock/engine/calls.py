@@ -9,6 +9,8 @@ import hmac
 import re
 from contextlib import contextmanager
 from dataclasses import dataclass
+from email import policy
+from email.parser import BytesParser
 from typing import TYPE_CHECKING
 
 from penstock.engine import guard
@@ -34,6 +36,9 @@ _RESERVED = {
 _LEADING = re.compile(r"(?:\s+|--[^\n]*\n|#[ !][^\n]*\n|/\*.*?\*/)+", re.DOTALL)
 _INSERT = re.compile(r"INSERT\s", re.IGNORECASE)
 _SELECT = re.compile(r"(?:\(\s*)*(?:SELECT|WITH|FROM)\b", re.IGNORECASE)
+_READS = re.compile(
+    r"(?:\(\s*)*(?:SELECT|WITH|FROM|SHOW|DESC|DESCRIBE|EXISTS|EXPLAIN|CHECK)\b", re.IGNORECASE
+)
 _NAMED = re.compile(r"\bFORMAT\b", re.IGNORECASE)
 # What a statement adds after its rows, which a stream of blocks would lose.
 _AFTER_ROWS = re.compile(r"\b(?:TOTALS|extremes|output_format_\w+)\b", re.IGNORECASE)
@@ -44,6 +49,7 @@ MAX_BODY = 256 * 1024 * 1024
 _GUEST_BODY = 4 * guard.MAX_LENGTH  # a visitor sends a statement, no rows
 _ALL_BODIES = 2 * MAX_BODY
 _SLOWEST = 120.0  # seconds a body may take
+_FIELD = re.compile(r"query\Z|param_\w+\Z")
 _DIGITS = 18  # of a number of rows
 _BAD, _DENIED, _BUSY = 36, 516, 202
 
@@ -78,6 +84,11 @@ class Call:
     asked: str
     rows: int | None
     whole: bool
+
+    @property
+    def reads(self) -> bool:
+        """Whether it is of a kind that only reads."""
+        return not self.body and _READS.match(self.sql) is not None
 
     @property
     def streams(self) -> bool:
@@ -138,14 +149,17 @@ async def take(request: Request, key: str, share: Callable[[int], None]) -> Call
                 f"{name}=1 is ClickHouse's own framing, which is not offered here; compress with "
                 "HTTP's gzip, zstd or lz4 (enable_http_compression=1)"
             )
-    if request.headers.get("content-type", "").startswith("multipart/"):
-        raise _bad("external tables are not offered here: send the values as parameters")
     try:
         async with asyncio.timeout(_SLOWEST):
             body = await _body(request, MAX_BODY if keyed else _GUEST_BODY, share)
     except TimeoutError as error:
         raise _bad(f"the body was not here after {_SLOWEST:.0f} s") from error
-    sql = _begin(query.get("query", ""))
+    words = dict(query)
+    kind = request.headers.get("content-type", "")
+    if kind.startswith("multipart/"):
+        form = _form(body, kind)
+        words, body = {**words, **form}, b""
+    sql = _begin(words.get("query", ""))
     if not sql:
         sql, body = split_inline(body)
         sql = _begin(sql)
@@ -158,7 +172,7 @@ async def take(request: Request, key: str, share: Callable[[int], None]) -> Call
         body=body,
         keyed=keyed,
         readonly=request.method != "POST" or query.get("readonly", "0") not in {"0", ""},
-        params={k[6:]: v for k, v in query.items() if k.startswith("param_")},
+        params={k[6:]: v for k, v in words.items() if k.startswith("param_")},
         settings={
             k: v
             for k, v in query.items()
@@ -170,6 +184,20 @@ async def take(request: Request, key: str, share: Callable[[int], None]) -> Call
         rows=_whole(headers.get("x-penstock-rows")),
         whole=query.get("wait_end_of_query", "0") == "1",
     )
+
+
+def _form(body: bytes, kind: str) -> dict[str, str]:
+    """A form's fields: drivers send parameters in one where a URL would be too long."""
+    head = f"Content-Type: {kind}\r\n\r\n".encode()
+    parts = BytesParser(policy=policy.HTTP).parsebytes(head + body)
+    fields: dict[str, str] = {}
+    for part in parts.iter_parts() if parts.is_multipart() else ():
+        name = part.get_param("name", header="content-disposition")
+        if part.get_filename() or not isinstance(name, str) or not _FIELD.match(name):
+            raise _bad("external tables are not offered here: send the values as parameters")
+        raw = part.get_payload(decode=True)
+        fields[name] = raw.decode("utf-8", "replace") if isinstance(raw, bytes) else ""
+    return fields
 
 
 def _keyed(request: Request, key: str) -> bool:

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 _NATIVE_PORT: Final = 9000
 _STALE: Final = 1001
+_PARAM: Final = re.compile(r"\{\s*(\w+)\s*:\s*(\w+)")
+_LISTS: Final = {"Array", "Tuple", "Map"}
+_ESCAPES: Final = str.maketrans({"\\": "\\\\", "\n": "\\n", "\t": "\\t", "\0": "\\0", "\r": "\\r"})
 # The driver logs every refused statement as unexpected; the caller reports it once, in its words.
 logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)
 _URL: Final = re.compile(r"\s*\(for url [^)]*\)\s*\Z")
@@ -99,7 +102,8 @@ class Client:
         form: str | None = None,
         *,
         database: str = "",
-        params: Mapping[str, str] | None = None,
+        params: Mapping[str, str | None] | None = None,
+        settings: Mapping[str, str] | None = None,
     ) -> bytes:
         """Run a statement and give the answer's bytes as the engine wrote them.
 
@@ -107,15 +111,18 @@ class Client:
             sql: the statement, without a FORMAT clause where `form` is given.
             form: ClickHouse format of the answer.
             database: where unqualified names are looked up.
-            params: values of `{name:Type}`, as text.
+            params: values of `{name:Type}`, as text; None is NULL.
+            settings: of the engine, for this statement.
 
         Raises:
             EngineError: refused. EngineDownError: not reached.
         """
+        bound = _bound(sql, params) if params else None
         answer: bytes = self._call(
             lambda driver: driver.raw_query(
                 sql,
-                parameters=dict(params) if params else None,
+                parameters=bound,
+                settings=dict(settings) if settings else None,
                 fmt=form,
                 use_database=False,
                 transport_settings=_headers(database),
@@ -205,6 +212,27 @@ class Client:
                     query_retries=0,
                 )
             return self._made
+
+
+class _Text:
+    """A value as the engine shall read it; the driver would escape the quotes of a list."""
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def __str__(self) -> str:
+        return self._value
+
+
+def _bound(sql: str, params: Mapping[str, str | None]) -> dict[str, _Text | None]:
+    """Values by name, escaped as in TabSeparated, which has no escapes around a list."""
+    kinds = dict(_PARAM.findall(sql))
+    return {
+        name: None
+        if value is None
+        else _Text(value if kinds.get(name) in _LISTS else value.translate(_ESCAPES))
+        for name, value in params.items()
+    }
 
 
 def literal(value: str) -> str:

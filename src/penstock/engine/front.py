@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from penstock.engine.calls import Call
     from penstock.engine.leases import Leases
     from penstock.engine.pool import Connection, Pool, Result
+    from penstock.engine.writes import Writes
 
 _INSERTS = re.compile(r"\bINSERT\b", re.IGNORECASE)
 _NEEDS_SESSION = re.compile(r"(?:SET\s|USE\s|CREATE\s+TEMPORARY\s)", re.IGNORECASE)
@@ -68,12 +69,14 @@ class Front:
         pool: connections of this process.
         key: secret that opens writing.
         leases: highest lease epoch seen of every stream.
+        writes: counts what others than the landers write.
     """
 
-    def __init__(self, pool: Pool, key: str, leases: Leases) -> None:
+    def __init__(self, pool: Pool, key: str, leases: Leases, writes: Writes) -> None:
         self._pool = pool
         self._key = key
         self._leases = leases
+        self._writes = writes
         self._threads = ThreadPoolExecutor(pool.size, thread_name_prefix="engine")
         # Their own, so that slow visitors never keep a batch from being landed.
         self._visits = ThreadPoolExecutor(pool.visitors, thread_name_prefix="visitor")
@@ -100,12 +103,17 @@ class Front:
                 call = await calls.take(request, self._key, share)
                 if not call.sql.strip():
                     return await _ok(request)
-                if call.keyed and (lease := request.headers.get("x-penstock-lease")):
+                lease = request.headers.get("x-penstock-lease") if call.keyed else None
+                if lease:
                     self._leases.check(lease)
                 if call.streams and not call.body:
                     blocks = await self._stream(request, call)
                     return answers.streamed(request, call, blocks, query_id)
-                written, result = await self._whole(request, call)
+                try:
+                    written, result = await self._whole(request, call)
+                finally:  # an error may have written something, too
+                    if call.keyed and not lease and not call.reads:
+                        self._writes.note()
         except EngineError as error:
             return answers.failure(error, query_id)
         return answers.whole(request, call, written, result, query_id)

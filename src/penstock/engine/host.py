@@ -23,6 +23,7 @@ from penstock.engine.healing import heal
 from penstock.engine.inserts import STAGING
 from penstock.engine.leases import Leases
 from penstock.engine.pool import MAIN, Pool
+from penstock.engine.writes import Writes
 from penstock.errors import PenstockError
 
 _CONNECTIONS = 6
@@ -53,7 +54,8 @@ def run(data: Path, door: int, memory: int, *, healing: bool = True) -> None:
         with pool.connection() as connection:
             connection.run(f"CREATE DATABASE IF NOT EXISTS {STAGING} ENGINE = Memory")
             connection.run(f"CREATE DATABASE IF NOT EXISTS {MAIN}")
-        front = Front(pool, key(data), Leases(data / "leases.json"))
+        writes = Writes(data / "engine.writes")
+        front = Front(pool, key(data), Leases(data / "leases.json"), writes)
         server = uvicorn.Server(
             uvicorn.Config(
                 front.app,

@@ -66,7 +66,7 @@ def _params(text: Text, found: list[Token], meta: Header) -> tuple[Param, ...]:
     defaults = _mapping(text, meta, "defaults", types)
     described = _mapping(text, meta, "params", types)
     return tuple(
-        Param(name, kind, defaults.get(name), described.get(name) or "")
+        Param(name, kind, defaults.get(name), described.get(name) or "", name not in defaults)
         for name, kind in types.items()
     )
 

@@ -178,12 +178,21 @@ class Relation:
 
 @dataclass(frozen=True, slots=True)
 class Param:
-    """A `{name:Type}` of an endpoint; `default` is text as a URL would carry it, or None."""
+    """A `{name:Type}` of an endpoint.
+
+    Attributes:
+        name: of the parameter.
+        type: ClickHouse's.
+        default: text as a URL would carry it; None is NULL, or that there is none.
+        description: from the header.
+        required: there is no default, so a request must say it.
+    """
 
     name: str
     type: str
     default: str | None
     description: str
+    required: bool
 
 
 @dataclass(frozen=True, slots=True)

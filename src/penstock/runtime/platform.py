@@ -19,6 +19,7 @@ import penstock
 from penstock.engine.client import Address, Client
 from penstock.engine.datadir import Ownership
 from penstock.engine.process import EngineProcess
+from penstock.engine.writes import Writes
 from penstock.errors import PenstockError, UsageError
 from penstock.layers.apply import Applied, apply
 from penstock.layers.landing import Hooks, Lander, Limits, Target
@@ -188,6 +189,7 @@ class Platform:
             self.data, self.settings.number("engine_port"), self.settings.number("engine_memory")
         )
         self._engine.start()
+        self._versions.elsewhere = Writes(self.data / "engine.writes").count
         return self._engine.address
 
     def _make_landers(self) -> None:

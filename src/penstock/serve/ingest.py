@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from starlette.responses import JSONResponse, Response
 
 from penstock.errors import BadInputError, UsageError
-from penstock.sources.http import inflate, records_of, split_rows, too_large
+from penstock.sources.http import inflate, records_of, too_large
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from penstock.sources.http import HttpSource, Receipt
 
 _WAIT = 30.0  # seconds `?wait=true` waits at most
+_LARGE = 64 * 1024  # bytes of a body that is taken apart in a thread
+_MOST_BODY = 128 * 1024 * 1024  # bytes, whatever the settings say: it must fit an insert
 
 
 class Ingest:
@@ -38,7 +40,7 @@ class Ingest:
     ) -> None:
         self._sources = sources
         self._landed = landed
-        self._max_body = max_body
+        self._max_body = min(max_body, _MOST_BODY)
 
     async def __call__(self, request: Request) -> Response:
         """Take a body.
@@ -48,12 +50,14 @@ class Ingest:
         """
         source = self._find(request.path_params)
         body = await self._body(request)
-        records, rows = records_of(body, request.headers.get("content-type", ""))
-        receipt = None
-        for piece, count in split_rows(records, rows):
-            receipt = await source.accept(piece, count)
+        kind = request.headers.get("content-type", "")
+        if len(body) > _LARGE:  # others must not wait for it
+            records, rows = await asyncio.to_thread(records_of, body, kind)
+        else:
+            records, rows = records_of(body, kind)
+        receipt = await source.accept(records, rows)
         answer = {"accepted": rows, "source": f"{source.domain}/{source.name}"}
-        if receipt is None or request.query_params.get("wait") not in {"true", "1"}:
+        if request.query_params.get("wait") not in {"true", "1"}:
             return JSONResponse(answer, 202)
         return JSONResponse(answer, 200 if await self._wait(source, receipt) else 202)
 

@@ -13,9 +13,9 @@ from urllib.parse import parse_qsl, urlsplit
 import structlog
 from starlette.responses import StreamingResponse
 
-from penstock.errors import PenstockError
+from penstock.errors import BadInputError, PenstockError, UsageError
 from penstock.serve.cache import tables_of
-from penstock.serve.endpoints import bind
+from penstock.serve.params import bind
 from penstock.settings import duration
 
 if TYPE_CHECKING:
@@ -92,7 +92,15 @@ class Live:
         Raises:
             UsageError: a tile names no endpoint. BadInputError: a parameter is off.
         """
-        tiles = [self._tile(name) for name in request.query_params.getlist("tile")[:_MOST_TILES]]
+        names = request.query_params.getlist("tile")
+        if len(names) > _MOST_TILES:
+            raise BadInputError(
+                400,
+                "Too many tiles",
+                f"{len(names)} tiles are asked for; a stream has at most {_MOST_TILES}",
+                next_step="open a second stream",
+            )
+        tiles = [self._tile(name) for name in names]
         return StreamingResponse(
             self._stream(tiles),
             media_type="text/event-stream",
@@ -113,7 +121,12 @@ class Live:
 
     def _tile(self, name: str) -> Tile:
         if name not in self._tiles:
-            parts = urlsplit(name)
+            try:
+                parts = urlsplit(name)
+            except ValueError as error:
+                raise UsageError(
+                    f"{name!r} names no tile", next_step="write domain/endpoint?parameter=value"
+                ) from error
             domain, _, endpoint = parts.path.strip("/").rpartition("/")
             found = self._endpoints.find(domain or None, endpoint)
             params = dict(parse_qsl(parts.query, keep_blank_values=True))
@@ -148,7 +161,7 @@ class Live:
         tile.viewers.add(viewer)
         if tile.frame:
             viewer.send(tile.name, tile.frame)
-        if tile.task is None:
+        if tile.task is None or tile.task.done():
             tile.task = asyncio.create_task(self._refresh(tile))
 
     def _leave(self, tile: Tile | None, viewer: Viewer) -> None:
@@ -159,19 +172,18 @@ class Live:
             self._tiles.pop(tile.name, None)
             if tile.task is not None:
                 tile.task.cancel()
+                tile.task = None  # whoever holds the tile and joins now starts another
 
     async def _refresh(self, tile: Tile) -> None:
         """Ask again when a table has changed or the clock has moved; send what is new."""
         tables = tables_of(tile.endpoint)
         pace = max(_TICK, duration(tile.endpoint.header.text("refresh") or "250ms"))
-        seen: tuple[int, ...] = ()
         while True:
             asked = time.monotonic()
-            versions = self._versions.of(tables)
+            seen = self._versions.of(tables)
             frame = await self._ask(tile)
             for viewer in tile.viewers if frame else ():
                 viewer.send(tile.name, frame)
-            seen = versions
             while (waited := time.monotonic() - asked) < pace or (  # noqa: ASYNC110 - threads bump
                 self._versions.of(tables) == seen and waited < _CLOCK
             ):

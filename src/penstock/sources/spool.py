@@ -2,15 +2,17 @@
 
 A spool is a folder of segments `00000001.log`, each a run of frames::
 
-    magic "PNS1" · rows u32 · bytes u32 · crc32 u32 · received ms u64 · records, one a line
+    magic "PNS2" · rows u32 · bytes u32 · crc32 of the records u32 · received ms u64
+                 · crc32 of all this u32 · records, one a line
 
-A frame is one fsync: what is in it has been acknowledged, or is about to be. A record's position
-is (segment, row in the segment). A torn last frame was never acknowledged and is cut off.
+What is in a frame has been acknowledged, or is about to be. A record's position is (segment, row
+in the segment). A torn tail was never acknowledged and is cut off.
 """
 
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import struct
 import threading
@@ -20,16 +22,19 @@ import zlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO
 
-from penstock.errors import BadInputError, DataDirError, PenstockError, SpoolFullError
+from penstock.errors import DataDirError, PenstockError, SpoolFullError
 from penstock.sources.replayable import Frame
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from io import FileIO
     from pathlib import Path
 
-_HEADER = struct.Struct("<4sIIIQ")
-_MAGIC = b"PNS1"
+_FIELDS = struct.Struct("<4sIIIQ")
+_CHECK = struct.Struct("<I")
+_HEADER_SIZE = _FIELDS.size + _CHECK.size
+_MAGIC = b"PNS2"
+FRAME_ROWS, FRAME_BYTES = 200_000, 16 * 1024 * 1024  # a frame is landed whole: it fits a batch
 SEGMENT_BYTES = 64 * 1024 * 1024
 SEGMENT_FRAMES = 50_000  # so that the index of many single records stays small
 
@@ -42,14 +47,13 @@ class _Segment:
     size: int = 0
     rows: int = 0
     written: int = 0  # frames
-    last_ms: int = 0  # when the last frame was received
+    landed_ms: int = 0  # when its last row was seen to be landed
 
     def add(self, frame: Frame) -> None:
         self.frames.append(frame)
         self.size = frame.offset + frame.size
         self.rows = frame.stop
         self.written += 1
-        self.last_ms = frame.received_ms
 
     def drop(self, stop: int) -> int:
         """Forget the frames before a row; returns their bytes."""
@@ -81,8 +85,8 @@ class Spool:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self.incarnation = self._identity()
-            for path in sorted(folder.glob("*.log")):
-                self._segments[int(path.stem)] = _scan(path)
+            self._own()
+            self._scan_all()
         except OSError as error:
             raise DataDirError(
                 f"the spool cannot be used: {error.strerror}",
@@ -91,15 +95,28 @@ class Spool:
             ) from error
 
     def resume(self, landed: dict[int, int]) -> None:
-        """Take the ledger's positions: segment → next row to land."""
+        """Take the ledger's positions: segment → next row to land.
+
+        Raises:
+            DataDirError: the ledger has landed rows that a segment no longer has.
+        """
         with self._lock:
             self._landed = dict(landed)
             for segment in self._segments.values():
-                segment.drop(landed.get(segment.number, 0))
+                stop = landed.get(segment.number, 0)
+                if stop > segment.rows:
+                    raise DataDirError(
+                        f"segment {segment.number} has {segment.rows} rows, {stop} were landed",
+                        where=str(segment.path),
+                        next_step="restore the spool folder, or move this file away: what it "
+                        "should hold is landed",
+                    )
+                segment.drop(stop)
+                segment.landed_ms = int(time.time() * 1000)  # not earlier, as far as we know
             self.waiting = sum(f.size for s in self._segments.values() for f in s.frames)
 
     def append(self, bodies: Sequence[tuple[bytes, int]]) -> list[Frame]:
-        """Write bodies, each as one frame or as part of one, and fsync once.
+        """Write bodies, several to a frame where they fit, and fsync once: all or nothing.
 
         Args:
             bodies: (records, rows) each; records are lines, each ending in a newline.
@@ -115,11 +132,10 @@ class Spool:
             self._check_room(sum(len(records) for records, _ in bodies))
             try:
                 segment = self._writable()
-                size = segment.size
                 try:
                     return self._write(segment, bodies)
                 except OSError:
-                    self._cut(segment, size)
+                    self._cut(segment)
                     raise
             except OSError as error:
                 raise self._refused(error) from error
@@ -168,9 +184,10 @@ class Spool:
             held = self._segments[segment]
             self._landed[segment] = stop
             self.waiting -= held.drop(stop)
+            held.landed_ms = int(time.time() * 1000)
 
     def forget(self, *, older_ms: int) -> int:
-        """Delete segments that are landed whole and whose last frame is older than a time.
+        """Delete segments that were landed whole before a time.
 
         Returns:
             Bytes freed.
@@ -181,7 +198,7 @@ class Spool:
             for number in sorted(self._segments):
                 segment = self._segments[number]
                 whole = self._landed.get(number, 0) >= segment.rows
-                old = segment.last_ms < older_ms
+                old = segment.landed_ms < older_ms
                 if number == newest or not (whole and old):
                     continue
                 segment.path.unlink(missing_ok=True)
@@ -190,9 +207,8 @@ class Spool:
         return freed
 
     def is_landed(self, segment: int, stop: int) -> bool:
-        """Whether a segment's rows before `stop` are landed."""
-        with self._lock:
-            return self._landed.get(segment, 0) >= stop
+        """Whether a segment's rows before `stop` are landed; never waits for a write."""
+        return self._landed.get(segment, 0) >= stop
 
     def counts(self) -> tuple[int, int]:
         """Records acknowledged since start, and records waiting, at one instant."""
@@ -205,18 +221,13 @@ class Spool:
         with self._lock:
             return self._rows_waiting()
 
-    @property
-    def oldest_waiting_ms(self) -> int:
-        """When the oldest record not yet landed was received, epoch ms; 0 where there is none."""
-        frames = self.next_frames(rows=1, size=1)
-        return frames[0].received_ms if frames else 0
-
     def close(self) -> None:
-        """Close the file that is written to."""
+        """Close the file that is written to, and let go of the folder."""
         with self._lock:
             if self._file is not None:
                 self._file.close()
                 self._file = None
+            self._owned.close()
 
     def _rows_waiting(self) -> int:
         return sum(s.rows - s.frames[0].start for s in self._segments.values() if s.frames)
@@ -232,21 +243,27 @@ class Spool:
     def _write(self, segment: _Segment, bodies: Sequence[tuple[bytes, int]]) -> list[Frame]:
         assert self._file is not None  # noqa: S101 - `_writable` opened it
         now = int(time.time() * 1000)
-        records = b"".join(body for body, _ in bodies)
-        rows = sum(count for _, count in bodies)
-        crc = zlib.crc32(records)
-        _write_whole(self._file, _HEADER.pack(_MAGIC, rows, len(records), crc, now))
-        _write_whole(self._file, records)
+        frames: list[Frame] = []
+        receipts: list[Frame] = []
+        offset, start = segment.size, segment.rows
+        for group in _frames(bodies):
+            records = b"".join(body for body, _ in group)
+            rows = sum(count for _, count in group)
+            crc = zlib.crc32(records)
+            fields = _FIELDS.pack(_MAGIC, rows, len(records), crc, now)
+            _write_whole(self._file, fields + _CHECK.pack(zlib.crc32(fields)))
+            _write_whole(self._file, records)
+            offset += _HEADER_SIZE
+            frames.append(Frame(segment.number, start, rows, offset, len(records), crc, now))
+            for _, count in group:
+                receipts.append(Frame(segment.number, start, count, offset, 0, crc, now))
+                start += count
+            offset += len(records)
         os.fsync(self._file.fileno())
-        offset = segment.size + _HEADER.size
-        frame = Frame(segment.number, segment.rows, rows, offset, len(records), crc, now)
-        segment.add(frame)
-        self.waiting += len(records)
-        self._accepted += rows
-        receipts, start = [], frame.start
-        for _, count in bodies:
-            receipts.append(Frame(segment.number, start, count, offset, 0, crc, now))
-            start += count
+        for frame in frames:
+            segment.add(frame)
+            self.waiting += frame.size
+            self._accepted += frame.rows
         return receipts
 
     def _writable(self) -> _Segment:
@@ -270,12 +287,12 @@ class Spool:
             self._file.seek(segment.size)
         return segment
 
-    def _cut(self, segment: _Segment, size: int) -> None:
-        """Take back a frame that could not be written whole."""
+    def _cut(self, segment: _Segment) -> None:
+        """Take back what could not be written whole."""
         if self._file is not None:
             self._file.close()
             self._file = None
-        os.truncate(segment.path, size)
+        os.truncate(segment.path, segment.size)
 
     def _refused(self, error: OSError) -> PenstockError:
         where = str(self._folder)
@@ -293,6 +310,27 @@ class Spool:
 
     def _path(self, number: int) -> Path:
         return self._folder / f"{number:08d}.log"
+
+    def _scan_all(self) -> None:
+        try:
+            for path in sorted(self._folder.glob("*.log")):
+                self._segments[int(path.stem)] = _scan(path)
+        except (OSError, DataDirError):
+            self._owned.close()
+            raise
+
+    def _own(self) -> None:
+        """Keep other writers out for as long as this one lives: they would overwrite it."""
+        self._owned = (self._folder / "incarnation").open("rb")
+        try:
+            fcntl.flock(self._owned, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._owned.close()
+            raise DataDirError(
+                "another process writes to this spool",
+                where=str(self._folder),
+                next_step="stop it, or choose another folder with PENSTOCK_DATA=…",
+            ) from None
 
     def _identity(self) -> str:
         path = self._folder / "incarnation"
@@ -338,29 +376,52 @@ def _check_torn(file: BinaryIO, segment: _Segment, end: int) -> None:
     tail = file.read(end - segment.size)
     at = tail.find(_MAGIC, 1)
     while at >= 0:
-        start = at + _HEADER.size
-        if start <= len(tail):
-            _, _, size, crc, _ = _HEADER.unpack_from(tail, at)
-            if start + size <= len(tail) and zlib.crc32(tail[start : start + size]) == crc:
-                raise DataDirError(
-                    f"the rows from {segment.rows} of segment {segment.number} on are damaged",
-                    where=f"{segment.path}, byte {segment.size}",
-                    next_step="check the disk and restore the file from a backup",
-                )
+        start = at + _HEADER_SIZE
+        fields = _fields(tail[at:start])
+        if fields is not None and start + fields[1] <= len(tail):
+            raise DataDirError(
+                f"the rows from {segment.rows} of segment {segment.number} on are damaged",
+                where=f"{segment.path}, byte {segment.size}",
+                next_step="check the disk and restore the file from a backup",
+            )
         at = tail.find(_MAGIC, at + 1)
 
 
 def _frame_at(file: BinaryIO, segment: _Segment, end: int) -> Frame | None:
-    offset = segment.size + _HEADER.size
-    if offset > end:
-        return None
     file.seek(segment.size)
-    magic, rows, size, crc, received = _HEADER.unpack(file.read(_HEADER.size))
-    if magic != _MAGIC or offset + size > end:
+    fields = _fields(file.read(_HEADER_SIZE))
+    if fields is None:
         return None
-    if offset + size == end and zlib.crc32(file.read(size)) != crc:
-        return None  # the last frame's length reached the disk before its records
+    rows, size, crc, received = fields
+    offset = segment.size + _HEADER_SIZE
+    if offset + size > end or (offset + size == end and zlib.crc32(file.read(size)) != crc):
+        return None  # the last frame's head reached the disk before its records
     return Frame(segment.number, segment.rows, rows, offset, size, crc, received)
+
+
+def _fields(header: bytes) -> tuple[int, int, int, int] | None:
+    """Rows, bytes, checksum and time of receipt of a frame; None where this is no whole header."""
+    if len(header) != _HEADER_SIZE:
+        return None
+    fields, check = header[: _FIELDS.size], header[_FIELDS.size :]
+    magic, rows, size, crc, received = _FIELDS.unpack(fields)
+    if magic != _MAGIC or _CHECK.unpack(check)[0] != zlib.crc32(fields):
+        return None
+    return rows, size, crc, received
+
+
+def _frames(bodies: Sequence[tuple[bytes, int]]) -> Iterator[list[tuple[bytes, int]]]:
+    """Bodies by frame: as many as a frame may hold."""
+    group: list[tuple[bytes, int]] = []
+    rows = size = 0
+    for body, count in bodies:
+        rows, size = rows + count, size + len(body)
+        if group and (rows > FRAME_ROWS or size > FRAME_BYTES):
+            yield group
+            group, rows, size = [], count, len(body)
+        group.append((body, count))
+    if group:
+        yield group
 
 
 def _take(frames: list[Frame], rows: int, size: int) -> list[Frame]:
@@ -379,15 +440,3 @@ def _fsync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def check_record_count(rows: int) -> None:
-    """Refuse a body without a record.
-
-    Raises:
-        BadInputError: status 400.
-    """
-    if rows == 0:
-        raise BadInputError(
-            400, "No records", "the body holds no record", next_step="send one JSON object a line"
-        )
