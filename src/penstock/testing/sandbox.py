@@ -3,45 +3,47 @@
 from __future__ import annotations
 
 import datetime as dt
-import gzip
 import itertools
 import json
 import tempfile
-from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
 from penstock.engine.scratch import Scratch
 from penstock.errors import EngineError, ExpectationError, UsageError
 from penstock.layers import landing
-from penstock.layers.convert import FileFormat, convert
 from penstock.layers.landing import Target
 from penstock.layers.statements import fill
 from penstock.project import clock, load
 from penstock.project.cases import TOLERANCE, moment, param_text
-from penstock.project.objects import Project, nearest
+from penstock.project.objects import Project, Source, nearest
 from penstock.store.records import Intent, Span
 from penstock.testing.compare import Answer, Wanted, rows_differ, schema_differs
+from penstock.testing.records import FILES, lines
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from types import TracebackType
 
-    from penstock.project.objects import Domain, Endpoint, Relation, Source, Statement
-
-Records = Iterable[Mapping[str, object]] | str | bytes | Path
-"""Records as mappings; as text, one JSON document a line; or as a file."""
+    from penstock.project.objects import Domain, Endpoint, Relation, Statement
+    from penstock.testing.records import Records
 
 Time = dt.datetime | str
 """A time, or its ISO 8601 text; UTC where it names no zone."""
 
-_FILES = "_files"  # a database of its own for `input`, the rows of a file
-_LINES = {".ndjson", ".jsonl"}  # records as they are sent, broken ones among them
 _ROWS = "JSONCompactEachRowWithNamesAndTypes"
 _ALL = str(2**31 - 1)
 _JSON = ("quote_64bit_integers = 0", "quote_decimals = 0", "quote_denormals = 1")
+
+
+class _Named(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+_Item = TypeVar("_Item", bound=_Named)
 
 
 class Sandbox:
@@ -119,7 +121,7 @@ class Sandbox:
             ExpectationError: good rows did not reach the 1:1 silver: landing would stand still.
         """
         domain, source, bronze = self._place(into)
-        body, rows = self._records(source, records)
+        body, rows = lines(self._engine, self._folder, source, records)
         if not rows:
             return 0
         name = _lands_as(source) if source else bronze.name
@@ -219,7 +221,7 @@ class Sandbox:
     def _create(self) -> None:
         for setting in _JSON:
             self._engine.execute(f"SET output_format_json_{setting}")
-        self._engine.execute(f"CREATE DATABASE {_FILES}")
+        self._engine.execute(f"CREATE DATABASE {FILES}")
         for domain in self.project.domains:
             self._engine.execute(f"CREATE DATABASE IF NOT EXISTS `{domain.database}`")
             self._enter(domain.database)
@@ -256,16 +258,16 @@ class Sandbox:
         """Where records go: domain, source (None where a bronze table has none), bronze table."""
         found = self._found("source or bronze relation", into, _places)
         domain = self.project.domain(found.domain)
-        if not hasattr(found, "stage"):
+        if isinstance(found, Source):
             return domain, found, domain.relation(found.into)
         sources = [s for s in domain.sources if s.into == found.name and s.kind != "file"]
         return domain, next(iter(sources), None), found
 
-    def _found(self, noun: str, name: str, of: Callable[[Domain], Iterable[Any]]) -> Any:  # noqa: ANN401 - what `of` gives
-        """What a name means: `of` a domain, the first of each name."""
+    def _found(self, noun: str, name: str, of: Callable[[Domain], Iterable[_Item]]) -> _Item:
+        """What a name means among what `of` gives of a domain: the first of each name."""
         where, _, bare = name.rpartition("/")
         domains = [self.project.domain(where)] if where else self.project.domains
-        known: dict[str, Any] = {}
+        known: dict[str, _Item] = {}
         for domain in domains:
             for item in of(domain):
                 known.setdefault(f"{domain.name}/{item.name}", item)
@@ -279,45 +281,6 @@ class Sandbox:
             f"there is no {noun} called {name!r}",
             next_step=f"did you mean {near!r}?" if near else f"known: {', '.join(known) or 'none'}",
         )
-
-    def _records(self, source: Source | None, records: Records) -> tuple[bytes, int]:
-        """One record a line, as the HTTP source would take them, and their number."""
-        from penstock.sources.http import records_of  # noqa: PLC0415 - asyncio and more
-
-        if isinstance(records, str):
-            records = records.encode()
-        if source is not None and source.kind == "file":
-            body = self._converted(self._file(records), FileFormat.of(source))
-        elif isinstance(records, bytes):
-            body = records
-        elif not isinstance(records, Path):
-            body = b"".join(map(_line, records))
-        elif _LINES & set(records.suffixes):
-            read = gzip.open if records.suffix == ".gz" else open
-            with read(records, "rb") as file:
-                body = file.read()
-        else:
-            body = self._converted(records, FileFormat.guess(records))
-        return records_of(body, "application/x-ndjson") if body.strip(b" \t\r\n") else (b"", 0)
-
-    def _file(self, records: Records) -> Path:
-        if isinstance(records, Path):
-            return records
-        if not isinstance(records, bytes):
-            raise UsageError(
-                "a source of kind file is given its file, or the file's text",
-                next_step="write the lines as they stand in the file, with its head",
-            )
-        path = self._folder / "rows"
-        path.write_bytes(records)
-        return path
-
-    def _converted(self, path: Path, form: FileFormat) -> bytes:
-        self._enter(_FILES)
-        try:
-            return convert(self._engine, path, form)
-        finally:
-            self._engine.execute("DROP TABLE IF EXISTS input")
 
     def _count(self, target: Target, source: str, intent: Intent) -> None:
         """Count a batch as landing does before it closes one."""
@@ -411,13 +374,6 @@ def _clocked_views(domain: Domain) -> Iterable[Statement]:
 
 def _time(value: Time) -> dt.datetime:
     return moment(dt.datetime.fromisoformat(value) if isinstance(value, str) else value)
-
-
-def _line(record: Mapping[str, object]) -> bytes:
-    """A record as JSON, its numbers as they are written."""
-    import msgspec  # noqa: PLC0415 - only where records are mappings
-
-    return msgspec.json.Encoder(decimal_format="number").encode(record) + b"\n"
 
 
 def _intent(batch: int, span: Span, token: str, ingested_ms: int) -> Intent:
