@@ -11,6 +11,7 @@ import json
 import re
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
 from penstock.errors import Problem
@@ -202,6 +203,11 @@ class _Place:
     start: int
     stop: int
 
+    def holding(self, text: str) -> int:
+        """The line, from 1, that holds a text and nothing else; 0 where none does."""
+        numbers = range(self.start, self.stop)
+        return next((n + 1 for n in numbers if self.lines[n].strip() == text), 0)
+
     def line(self, key: str) -> int:
         """The line, from 1, that sets a key; the first one where none does."""
         pattern = re.compile(rf"\s*(?:\[\w+\.)?[\"']?{re.escape(key)}[\"']?\s*[=.\]]")
@@ -224,9 +230,9 @@ class _Table:
         """Where it starts, from 1; 0 for the file itself."""
         return self.place.line("")
 
-    def problem(self, key: str, cause: str, hint: str = "") -> None:
-        """Note a mistake at the line of a key; an empty key means the table."""
-        self.problems.append(Problem(self.file, self.place.line(key), cause, hint))
+    def problem(self, key: str, cause: str, hint: str = "", line: int = 0) -> None:
+        """Note a mistake at a line, else at that of a key; an empty key means the table."""
+        self.problems.append(Problem(self.file, line or self.place.line(key), cause, hint))
 
     def known(self, keys: Sequence[str]) -> None:
         """Look for keys that mean nothing."""
@@ -282,9 +288,10 @@ def _tables(whole: _Table, lines: Sequence[str], name: str) -> Iterator[_Table]:
         whole.problem(name, f"{name} is a list of tables", f"write [[{name}]]")
         return
     heads = [(n, match[1]) for n, match in enumerate(map(_HEAD.match, _outside(lines))) if match]
-    stops = [n for n, _ in heads[1:]] + [len(lines)]
     places = [
-        _Place(lines, n, stop) for (n, head), stop in zip(heads, stops, strict=True) if head == name
+        _Place(lines, start, stop)
+        for (start, head), (stop, _) in pairwise([*heads, (len(lines), "")])
+        if head == name
     ]
     everywhere = _Place(lines, 0, len(lines))
     for index, values in enumerate(found):
@@ -350,12 +357,13 @@ def _expected(table: _Table) -> tuple[Row, ...] | None:
         try:
             row = json.loads(line, parse_float=Decimal)
         except ValueError as error:
-            table.problem("rows", f"{line!r} is not JSON: {error}", "one object a line")
-            continue
+            row, cause = None, f"{line!r} is not JSON: {error}"
+        else:
+            cause = f"{line!r} is no object"
         if isinstance(row, dict):
             result.append(row)
         else:
-            table.problem("rows", f"{line!r} is no object", "one object a line")
+            table.problem("rows", cause, "one object a line", table.place.holding(line))
     return tuple(result)
 
 
