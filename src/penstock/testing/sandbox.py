@@ -35,6 +35,7 @@ Time = dt.datetime | str
 
 _ROWS = "JSONCompactEachRowWithNamesAndTypes"
 _ALL = str(2**31 - 1)
+_EXISTS = 82  # DATABASE_ALREADY_EXISTS
 _JSON = ("quote_64bit_integers = 0", "quote_decimals = 0", "quote_denormals = 1")
 
 
@@ -221,7 +222,15 @@ class Sandbox:
     def _create(self) -> None:
         for setting in _JSON:
             self._engine.execute(f"SET output_format_json_{setting}")
-        self._engine.execute(f"CREATE DATABASE {FILES}")
+        try:
+            self._engine.execute(f"CREATE DATABASE {FILES}")
+        except EngineError as error:
+            if error.code != _EXISTS:
+                raise
+            raise EngineError(
+                "another sandbox is open in this process: they would share one engine",
+                next_step="close it first, or let pytest share it: penstock.testing.fixtures",
+            ) from error
         for domain in self.project.domains:
             self._engine.execute(f"CREATE DATABASE IF NOT EXISTS `{domain.database}`")
             self._enter(domain.database)
