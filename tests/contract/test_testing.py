@@ -170,15 +170,17 @@ def test_an_order_and_a_tolerance_are_what_the_test_says(examples: Copy) -> None
     examples.edit(path, first + second, second + first)
     assert "their order is not" in examples.failed("energy_by_region")["energy_by_region"]
     examples.edit(path, "params = {minutes = 1}", "params = {minutes = 1}\norder = false")
-    assert examples.failed("energy_by_region") == {}
     examples.edit(path, "kw = 0.24", "kw = 0.25")
-    assert "0.25" in examples.failed("energy_by_region")["energy_by_region"]
-    examples.edit(
-        path,
-        'endpoint = "energy_by_region"\nrows',
-        'endpoint = "energy_by_region"\ntolerance = 0.05\nrows',
-    )
+    examples.edit(path, "schema = {min", "tolerance = 0.05\nschema = {min")
     assert examples.failed("energy_by_region") == {}
+
+
+def test_a_batch_that_cannot_land_is_told_at_its_place(examples: Copy) -> None:
+    path = "tests/appliances_energy.toml"
+    examples.edit(path, '"date","Appliances"', '"day","Appliances"')
+    told = examples.failed("appliances_energy")["appliances_energy"]
+    assert "`date`" in told
+    assert "expected" not in told  # nothing is looked at after that
 
 
 def test_a_mistake_in_a_test_is_one_of_the_project(examples: Copy) -> None:
@@ -248,13 +250,12 @@ def test_a_frozen_clock_has_the_types_of_a_running_one() -> None:
 def test_the_page_on_testing_says_what_is_so(tmp_path: Path) -> None:
     """Its test and its Python run as they are printed."""
     page = (ROOT / "docs" / "testing.md").read_text("utf-8")
-    blocks = dict(re.findall(r"```(toml|python)\n(.*?)```", page, re.DOTALL))
+    case, conftest, module = re.findall(r"```(?:toml|python)\n(.*?)```", page, re.DOTALL)
     root = tmp_path / "examples"
     shutil.copytree(EXAMPLES, root, ignore=shutil.ignore_patterns("data", "tests"))
     tests = root / "homes" / "tests"
     tests.mkdir()
-    (tests / "hourly.toml").write_text(blocks["toml"], "utf-8")
-    conftest, module = blocks["python"].split("# test_hours.py\n")
+    (tests / "hourly.toml").write_text(case, "utf-8")
     (root / "conftest.py").write_text(conftest, "utf-8")
     (tests / "test_hours.py").write_text(module, "utf-8")
     done = penstock_test(root)
@@ -335,6 +336,16 @@ def test_numbers_come_as_what_they_are(sandbox: Sandbox) -> None:
     assert isinstance(hour["temperature_avg"], float)
     assert hour["temperature_quantiles"] == pytest.approx([20.5, 20.5], rel=0.002)
     assert sandbox.answer("homes_now")[0]["ts_ms"] == 1795269540000
+
+
+def test_files_are_taken_as_they_are_sent_or_converted(sandbox: Sandbox, tmp_path: Path) -> None:
+    (tmp_path / "sent.ndjson").write_bytes(b'{"home_id": 7}\nbroken \xff\n')
+    (tmp_path / "rows.csv").write_text("home_id,ts\n7,2026-11-21T13:59:00Z\n", "utf-8")
+    assert sandbox.given("readings", tmp_path / "sent.ndjson") == 2
+    assert sandbox.given("readings", tmp_path / "rows.csv") == 1
+    sandbox.expect("readings", [{"home_id": 7, "ts": "2026-11-21 13:59:00"}])
+    reasons = [{"reason": "ts_missing"}, {"reason": "not_utf8"}]
+    sandbox.expect_dead_letters("readings", reasons)
 
 
 def test_the_api_says_what_is_off(sandbox: Sandbox) -> None:

@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import pairwise
+from os.path import relpath
 from typing import TYPE_CHECKING, Literal
 
 from penstock.errors import Problem
@@ -142,6 +143,7 @@ def problems(domain: Domain, root: Path) -> Iterator[Problem]:
     """Every name in a domain's tests that leads nowhere."""
     bronze = {r.name for r in domain.relations if r.stage == "bronze"}
     places = sorted({s.name for s in domain.sources} | bronze)
+    files = {s.name for s in domain.sources if s.kind == "file"}
     known = {
         "relation": ("relation", sorted(r.name for r in domain.relations)),
         "endpoint": ("endpoint", sorted(e.name for e in domain.endpoints)),
@@ -153,9 +155,12 @@ def problems(domain: Domain, root: Path) -> Iterator[Problem]:
             if given.into and given.into not in places:
                 cause = f"there is no source or bronze relation {given.into!r}"
                 yield Problem(file, given.line, cause, _hint(given.into, places))
+            elif given.into in files and isinstance(given.rows, tuple):
+                cause = f"{given.into!r} is of kind file: its rows are the text of one"
+                yield Problem(file, given.line, cause, "rows = '''…''', with the file's head")
             if given.file and not given.file.is_file():
                 beside = sorted(p.name for p in given.file.parent.glob("*") if p != case.path)
-                cause = f"there is no file {given.file.relative_to(root).as_posix()}"
+                cause = f"there is no file {relpath(given.file, root)}"
                 yield Problem(file, given.line, cause, _hint(given.file.name, beside))
         for expect in case.expect:
             noun, names = known[expect.kind]
@@ -331,6 +336,8 @@ def _expect(table: _Table) -> Expect | None:
         table.problem("", "[[expect]] expects nothing", "add rows = [{…}] or schema = {…}")
     if "params" in table.values and kinds[0] != "endpoint":
         table.problem("params", f"a {kinds[0]} has no params", "they are for endpoint = …")
+    if "schema" in table.values and kinds[0] == "dead_letters":
+        table.problem("schema", "dead_letters have the same columns everywhere", "leave schema out")
     order = table.values.get("order")
     if order is not None and not isinstance(order, bool):
         table.problem("order", f"order = {order!r}: true or false is meant")

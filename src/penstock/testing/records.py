@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,8 +31,8 @@ def lines(
     """Records as one a line, blank lines left out, and their number.
 
     Args:
-        engine: may read `folder` and the file; stands in another database afterwards.
-        folder: where text can be put for the engine to read.
+        engine: stands in another database afterwards.
+        folder: where files can be put for the engine to read.
         source: a source of kind `file` converts its file, or the text of one.
         records: what is given.
 
@@ -45,7 +46,7 @@ def lines(
         records = records.encode()
     if source is not None and source.kind == "file":
         path = records if isinstance(records, Path) else _written(folder, records)
-        body = _converted(engine, path, FileFormat.of(source))
+        body = _converted(engine, folder, path, FileFormat.of(source))
     elif isinstance(records, bytes):
         body = records
     elif not isinstance(records, Path):
@@ -54,7 +55,7 @@ def lines(
         body = records.read_bytes()
         body = gzip.decompress(body) if records.suffix == ".gz" else body
     else:
-        body = _converted(engine, records, FileFormat.guess(records))
+        body = _converted(engine, folder, records, FileFormat.guess(records))
     return records_of(body, "application/x-ndjson") if body.strip(_BLANK) else (b"", 0)
 
 
@@ -69,8 +70,10 @@ def _written(folder: Path, records: bytes | Iterable[Mapping[str, object]]) -> P
     return path
 
 
-def _converted(engine: Scratch, path: Path, form: FileFormat) -> bytes:
+def _converted(engine: Scratch, folder: Path, path: Path, form: FileFormat) -> bytes:
     engine.execute(f"USE {FILES}")
+    if not any(root in path.resolve().parents for root in engine.access):
+        path = Path(shutil.copy(path, folder))
     try:
         return convert(engine, path, form)
     finally:
