@@ -128,7 +128,7 @@ class _Reader:
             sources,
             graph.ordered(relations),
             tuple(e for e in read if e),
-            tuple(c for c in tests if c),
+            cases=tuple(c for c in tests if c),
         )
 
     def _problem(self, path: Path, cause: str, hint: str = "", line: int = 0) -> None:
