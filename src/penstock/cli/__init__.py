@@ -17,6 +17,7 @@ from penstock.cli.query import query
 from penstock.cli.reconcile import reconcile
 from penstock.cli.simulate import simulate
 from penstock.cli.status import status
+from penstock.cli.test import test
 from penstock.cli.up import up
 from penstock.cli.version import version
 from penstock.errors import PenstockError
@@ -31,7 +32,7 @@ app = typer.Typer(
     help="Real-time data on ClickHouse: sources, bronze, silver, gold, serve.",
 )
 COMMANDS: tuple[Callable[..., None], ...] = (
-    demo, up, check, apply, ingest, simulate, query, reconcile, status, doctor, version,
+    demo, up, check, test, apply, ingest, simulate, query, reconcile, status, doctor, version,
 )  # fmt: skip
 for command in COMMANDS:
     app.command()(command)

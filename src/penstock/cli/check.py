@@ -56,6 +56,7 @@ def _counts(project: Project) -> list[str]:
         "source": len(project.sources()),
         "relation": len(project.relations()),
         "endpoint": len(project.endpoints()),
+        "test": len(project.cases()),
     }
     return [f"{n} {noun}{'' if n == 1 else 's'}" for noun, n in counts.items()]
 
@@ -68,6 +69,7 @@ def _document(project: Project, problems: list[Problem], seconds: float) -> dict
         "sources": len(project.sources()),
         "relations": len(project.relations()),
         "endpoints": len(project.endpoints()),
+        "tests": len(project.cases()),
         "seconds": round(seconds, 3),
         "problems": [
             {"file": p.file, "line": p.line, "cause": p.cause, "hint": p.hint} for p in problems

@@ -14,11 +14,14 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from penstock.engine.inserts import STAGING, Insert, stage_and_write
+from penstock.engine.pool import Connection
 from penstock.errors import EngineError
 from penstock.project.lexer import code
 from penstock.project.outside import unlisted_file
 
 if TYPE_CHECKING:
+    import builtins
     from collections.abc import Mapping, Sequence
     from types import TracebackType
 
@@ -103,6 +106,25 @@ class Scratch:
         except RuntimeError as error:
             raise engine_error(str(error)) from error
         return bytes(result.bytes() or b"") if result is not None else b""
+
+    def insert(self, sql: str, body: builtins.bytes, *, rows: int) -> None:
+        """Write rows as the platform's engine does: staged, counted, then inserted by a SELECT.
+
+        Args:
+            sql: `INSERT INTO … FORMAT …`.
+            body: the rows in that format.
+            rows: how many they are; another count is refused and nothing is written.
+
+        Raises:
+            EngineError: unreadable rows, another count, or a refusal of the engine.
+        """
+        self.execute(f"CREATE DATABASE IF NOT EXISTS {STAGING} ENGINE = Memory")
+        try:
+            stage_and_write(
+                Connection(self._connection, {}), Insert.parse(sql), body, expected=rows
+            )
+        except EngineError as error:
+            raise engine_error(error.what) from error
 
     def _configuration(self, folder: Path) -> Path:
         """Write the configuration with the grants of the platform's engine; returns its file."""

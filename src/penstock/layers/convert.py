@@ -83,17 +83,32 @@ def records(path: Path, form: FileFormat, *, to_now: bool = False) -> Iterator[t
     if not path.is_file():
         raise BadInputError(400, "No file", f"there is no file {path}", next_step="check the path")
     with Scratch(access=(path,)) as scratch:
-        scratch.execute(_input(path, form))
-        select = form.select or "SELECT * FROM input"
-        shift = 0
-        if to_now and "{shift_ms:Int64}" in form.select:
-            last = scratch.rows(
-                fill("newest_record", select=select.replace("{shift_ms:Int64}", "toInt64(0)"))
-            )[0]["last_ms"]
-            shift = int(time.time() * 1000) - int(last)
-        text = select.replace("{shift_ms:Int64}", f"toInt64({shift})")
-        body = scratch.bytes(text, "JSONEachRow")
+        body = convert(scratch, path, form, to_now=to_now)
     yield from _pieces(body)
+
+
+def convert(scratch: Scratch, path: Path, form: FileFormat, *, to_now: bool = False) -> bytes:
+    """A file's records, one a line.
+
+    Args:
+        scratch: may read the file; must have no table `input` in its current database.
+        path: of the file.
+        form: how it is read.
+        to_now: as for `records`.
+
+    Raises:
+        EngineError: the file cannot be read as that format.
+    """
+    scratch.execute(_input(path, form))
+    select = form.select or "SELECT * FROM input"
+    shift = 0
+    if to_now and "{shift_ms:Int64}" in form.select:
+        last = scratch.rows(
+            fill("newest_record", select=select.replace("{shift_ms:Int64}", "toInt64(0)"))
+        )[0]["last_ms"]
+        shift = int(time.time() * 1000) - int(last)
+    text = select.replace("{shift_ms:Int64}", f"toInt64({shift})")
+    return scratch.bytes(text, "JSONEachRow")
 
 
 def _input(path: Path, form: FileFormat) -> str:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
+    from penstock.project.cases import Case
     from penstock.project.lexer import Token
 
 Stage = Literal["bronze", "silver", "gold"]
@@ -262,6 +263,7 @@ class Domain:
         sources: by name.
         relations: in creation order: what is read comes before what reads it.
         endpoints: by name.
+        cases: the tests, by name.
     """
 
     name: str
@@ -270,6 +272,7 @@ class Domain:
     sources: tuple[Source, ...]
     relations: tuple[Relation, ...]
     endpoints: tuple[Endpoint, ...]
+    cases: tuple[Case, ...] = ()
 
     def relation(self, name: str) -> Relation:
         """A relation by name. Raises UsageError, with the nearest name, where there is none."""
@@ -332,6 +335,10 @@ class Project:
     def endpoints(self) -> tuple[Endpoint, ...]:
         """All endpoints."""
         return tuple(endpoint for domain in self.domains for endpoint in domain.endpoints)
+
+    def cases(self) -> tuple[Case, ...]:
+        """All tests."""
+        return tuple(case for domain in self.domains for case in domain.cases)
 
     def first_silver(self, bronze: Relation) -> Relation | None:
         """The 1:1 silver of a bronze table: the relation whose view reads it; None without one."""
