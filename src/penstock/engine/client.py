@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 
+from penstock.engine.parameters import escaped
 from penstock.errors import EngineDownError, EngineError, StaleLeaseError, UsageError
 
 if TYPE_CHECKING:
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
 
 _NATIVE_PORT: Final = 9000
 _STALE: Final = 1001
-_PARAM: Final = re.compile(r"\{\s*(\w+)\s*:\s*(\w+)")
-_LISTS: Final = {"Array", "Tuple", "Map"}
-_ESCAPES: Final = str.maketrans({"\\": "\\\\", "\n": "\\n", "\t": "\\t", "\0": "\\0", "\r": "\\r"})
 # The driver logs every refused statement as unexpected; the caller reports it once, in its words.
 logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)
 _URL: Final = re.compile(r"\s*\(for url [^)]*\)\s*\Z")
@@ -87,7 +85,7 @@ class Client:
         self._made: Driver | None = None
 
     def execute(
-        self, sql: str, *, database: str = "", params: Mapping[str, str] | None = None
+        self, sql: str, *, database: str = "", params: Mapping[str, str | None] | None = None
     ) -> None:
         """Run a statement that gives no rows.
 
@@ -117,11 +115,11 @@ class Client:
         Raises:
             EngineError: refused. EngineDownError: not reached.
         """
-        bound = _bound(sql, params) if params else None
+        bound = {k: _Text(v) for k, v in escaped(sql, params or {}).items()}
         answer: bytes = self._call(
             lambda driver: driver.raw_query(
                 sql,
-                parameters=bound,
+                parameters=bound or None,
                 settings=dict(settings) if settings else None,
                 fmt=form,
                 use_database=False,
@@ -131,14 +129,14 @@ class Client:
         return answer
 
     def rows(
-        self, sql: str, *, database: str = "", params: Mapping[str, str] | None = None
+        self, sql: str, *, database: str = "", params: Mapping[str, str | None] | None = None
     ) -> list[dict[str, Any]]:
         """Run a query and give its rows; for small answers only."""
         lines = self.fetch(sql, "JSONEachRow", database=database, params=params).splitlines()
         return [msgspec.json.decode(line) for line in lines]
 
     def value(
-        self, sql: str, *, database: str = "", params: Mapping[str, str] | None = None
+        self, sql: str, *, database: str = "", params: Mapping[str, str | None] | None = None
     ) -> Any:  # noqa: ANN401 - whatever the query says
         """Run a query and give the first column of its first row."""
         return next(iter(self.rows(sql, database=database, params=params)[0].values()))
@@ -222,17 +220,6 @@ class _Text:
 
     def __str__(self) -> str:
         return self._value
-
-
-def _bound(sql: str, params: Mapping[str, str | None]) -> dict[str, _Text | None]:
-    """Values by name, escaped as in TabSeparated, which has no escapes around a list."""
-    kinds = dict(_PARAM.findall(sql))
-    return {
-        name: None
-        if value is None
-        else _Text(value if kinds.get(name) in _LISTS else value.translate(_ESCAPES))
-        for name, value in params.items()
-    }
 
 
 def literal(value: str) -> str:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from penstock.engine.parameters import escaped
 from penstock.errors import EngineError
 from penstock.project import lexer
 
@@ -65,6 +66,7 @@ _FUNCTIONS = re.compile(
     r"transaction\w*|getHostName\w*|getClientHTTPHeader",
     re.IGNORECASE,
 )
+_PARSE = "SELECT parseQueryToJSON({q:String})"
 # Their second argument may be the bare name of a table.
 _IN = re.compile(r"(?:global)?(?:not)?(?:null)?in(?:ignoreset)?", re.IGNORECASE)
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -171,11 +173,8 @@ def parse(connection: Connection, sql: str) -> dict[str, Any]:
     Raises:
         EngineError: it does not parse, or is of a kind that has no tree.
     """
-    escaped = (
-        sql.replace("\\", "\\\\").replace("\n", "\\n").replace("\t", "\\t").replace("\0", "\\0")
-    )
     try:
-        answer = connection.run("SELECT parseQueryToJSON({q:String})", "RawBLOB", {"q": escaped})
+        answer = connection.run(_PARSE, "RawBLOB", escaped(_PARSE, {"q": sql}))
     except EngineError as error:
         # Strip our own wrapping, so that the message speaks of the client's statement.
         text = str(error).split(": In scope SELECT parseQueryToJSON")[0]

@@ -331,7 +331,7 @@ class Sandbox:
         return self._ask(f"SELECT {', '.join(columns)} FROM `{relation.name}` AS t{final}")  # noqa: S608 - names of the project's own
 
     def _answer(self, endpoint: Endpoint, params: Mapping[str, str]) -> Answer:
-        from penstock.serve.endpoints import bind  # noqa: PLC0415 - a web framework
+        from penstock.serve.params import bind  # noqa: PLC0415 - a web framework
 
         self._enter(endpoint.database)
         return self._ask(clock.frozen(endpoint.sql, self._now_ms), bind(endpoint, params))
@@ -340,13 +340,13 @@ class Sandbox:
         domain, source, bronze = self._place(of)
         self._enter(domain.database)
         sql = fill("dead_letters", bronze=f"`{bronze.name}`")
-        answer = self._ask(sql, {"limit": _ALL, "width": _ALL})
+        answer = self._ask(sql, {"limit": _ALL, "width": _ALL, "since_ms": "0"})
         if source is None or of.rpartition("/")[2] == bronze.name:
             return answer
         name = _lands_as(source)
         return Answer(answer.types, [row for row in answer.rows if row[0] == name])
 
-    def _ask(self, sql: str, params: Mapping[str, str] | None = None) -> Answer:
+    def _ask(self, sql: str, params: Mapping[str, str | None] | None = None) -> Answer:
         lines = self._engine.bytes(sql, _ROWS, params).decode("utf-8", "replace").split("\n")
         names, types, *rows = (json.loads(n, parse_float=Decimal) for n in lines if n)
         return Answer(dict(zip(names, types, strict=True)), [tuple(row) for row in rows])
