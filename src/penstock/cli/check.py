@@ -41,7 +41,7 @@ def check(
     if problems:
         raise InvalidProjectError(problems)
     print(f"ok: {', '.join(_counts(project))} in {seconds:.1f} s")
-    say("next: penstock up")
+    say("next: penstock up" if project.domains else "next: penstock new source --like sample.json")
 
 
 def _merged(read: list[Problem], compiled: list[Problem]) -> list[Problem]:
@@ -56,7 +56,9 @@ def _counts(project: Project) -> list[str]:
         "source": len(project.sources()),
         "relation": len(project.relations()),
         "endpoint": len(project.endpoints()),
+        "check": len(project.checks()),
     }
+    counts = {noun: n for noun, n in counts.items() if n or noun == "domain"}
     return [f"{n} {noun}{'' if n == 1 else 's'}" for noun, n in counts.items()]
 
 

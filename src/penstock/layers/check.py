@@ -55,7 +55,7 @@ class _Compiler:
         self._engine.execute(f"USE `{self._domain.database}`")
         for relation in self._domain.relations:
             self._relation(relation)
-        for endpoint in self._domain.endpoints:
+        for endpoint in (*self._domain.endpoints, *self._domain.checks):
             self._endpoint(endpoint)
         for source in self._domain.sources:
             self._conversion(source)
