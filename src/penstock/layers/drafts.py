@@ -115,7 +115,7 @@ def _unusable(field: Field) -> tuple[str, str]:
         case "boolean":
             said = "neither true nor false"
         case _ if field.iso:
-            unusable = f"NOT match({text}, {literal(ISO)}) OR {unusable}"
+            unusable = f"NOT match({text}, {literal(ISO)})\n            OR {unusable}"
             unusable = unusable if field.role else f"({unusable})"
             said = "no date with a time of day (without a zone: UTC), nor s or ms since 1970"
     return unusable, said
@@ -152,7 +152,7 @@ def _silver(words: Words, sample: Sample) -> str:
         "silver.sql",
         words | {"time": time.quoted if time else "_ingested_at", "order": ", ".join(order)},
         {
-            "columns": _padded([_column(f) for f in ordered]),
+            "columns": [_column(f) for f in ordered],
             "decimal": [{}] if any(f.kind == "decimal" for f in ordered) else [],
             "timeless": [] if time else [{}],
         },
@@ -172,12 +172,6 @@ def _column(field: Field) -> Words:
     codec = "Delta, ZSTD(1)" if field.role == "key" and field.kind == "integer" else ""
     codec = codec or _CODECS.get(field.kind, "ZSTD(1)")
     return {"quoted": field.quoted, "type": kind, "codec": codec, "expression": value}
-
-
-def _padded(columns: list[Words]) -> list[Words]:
-    """The columns with their names as wide as the widest."""
-    width = max((len(c["quoted"]) for c in columns), default=0)
-    return [c | {"padded": c["quoted"].ljust(width)} for c in columns]
 
 
 def _file(place: Place, words: Words, sample: Sample) -> list[Draft]:

@@ -124,7 +124,7 @@ def doc_type(paths: Sequence[tuple[str, ...]], between: str = " ") -> str:
         f"{quote(name)} {doc_type(rest) if rest[0] else 'Nullable(String)'}"
         for name, rest in parts.items()
     ]
-    before = between.strip(" ")
+    before = between if "\n" in between else ""
     return f"Tuple({before}{f',{between}'.join(pieces)})"
 
 

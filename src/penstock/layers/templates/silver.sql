@@ -16,7 +16,7 @@ description: Every good record of {source}, typed; one row for each good row of 
 CREATE TABLE IF NOT EXISTS {silver}
 (
     --each columns
-    {padded} {type} CODEC({codec}),
+    {quoted} {type} CODEC({codec}),
     --end
     --each timeless
     _part UInt32 CODEC(Delta, ZSTD(1)),
