@@ -249,5 +249,5 @@ def keys(fields: Sequence[Field], seen: Sequence[Seen], time: str) -> tuple[str,
 
 
 def years(age: int) -> int:
-    """How many years back a time may lie: twenty, or ten more than the sample's oldest."""
-    return max(20, (age // 10 + 2) * 10)
+    """How many years back a time may lie: ten more than the sample's oldest, twenty at least."""
+    return max(20, -(-(age + 10) // 10) * 10)
