@@ -135,6 +135,7 @@ def test_it_is_ordered_by_what_rows_are_looked_up_by(tmp_path: Path) -> None:
     )
     project = draft(tmp_path / "mine", sample)
     assert project.relation("mine", "readings").clause("ORDER BY") == "(customer_id,at)"
+    assert "order_id" not in project.relation("mine", "hourly").sql  # a sum of ids means nothing
     _, rows = landed(project, sample)
     assert {r["at"][:19] for r in rows} == {"2026-11-21 12:00:00"}  # milliseconds since 1970
 
@@ -274,6 +275,11 @@ def test_each_command_says_what_comes_next_and_what_is_there(tmp_path: Path) -> 
     assert (again.returncode, "is there already" in again.stderr) == (2, True)
     near = penstock(folder, "new", "gold", "reading")
     assert "did you mean 'readings'?" in near.stderr
+    outside = penstock(folder, "new", "source", "--like", sample.name, "--domain", "../other")
+    assert (outside.returncode, "cannot name a domain" in outside.stderr) == (2, True)
+    assert penstock(folder, "new", "source", "--like", sample.name, "--name", "order").stdout
+    assert (folder / "mine/silver/order_records.sql").is_file()
+    assert penstock(folder, "check").returncode == 0
     bronze = penstock(folder, "new", "endpoint", "raw_readings")
     assert (bronze.returncode, "reads gold" in bronze.stderr) == (2, True)
     inside = penstock(folder, "new", "another")

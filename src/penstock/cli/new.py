@@ -79,11 +79,13 @@ def source(
 ) -> None:
     """Write source, bronze and silver for records like those of a sample."""
     from penstock.layers import drafts
-    from penstock.layers.fields import snake
+    from penstock.layers.fields import quote, snake
     from penstock.layers.sample import look
 
     found = _read(project)
-    place = drafts.Place(found, _folder(found, domain), snake(name or like.name.split(".")[0]))
+    word = snake(name or like.name.split(".")[0])
+    word = word if quote(word) == word else f"{word}_records"  # no keyword names a table
+    place = drafts.Place(found, _folder(found, domain), word)
     _free_names(found, place, (place.name, f"raw_{place.name}"))
     sample = look(like)
     written = _write_drafts(place, drafts.source(place, sample))
@@ -164,7 +166,11 @@ def _read(root: Path) -> Project:
 
 
 def _folder(project: Project, domain: str) -> Path:
+    from penstock.project.toml_files import NAME, name_rule
+
     names = [d.name for d in project.domains]
+    if domain and not NAME.fullmatch(domain):
+        raise UsageError(f"{domain!r} cannot name a domain", next_step=name_rule(domain))
     if not domain and len(names) > 1:
         raise UsageError(
             f"the project has {len(names)} domains: {', '.join(names)}",

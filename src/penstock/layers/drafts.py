@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from penstock.engine.client import literal
 from penstock.errors import UsageError
-from penstock.layers.fields import ISO, doc_type, quote
+from penstock.layers.fields import ISO, doc_type, is_id, quote
 from penstock.layers.templates import render
 
 if TYPE_CHECKING:
@@ -262,7 +262,7 @@ def _measure(column: Column) -> Words | None:
     """Words about a column whose sum and average mean something, or None."""
     bare = re.sub(r"Nullable\((.*)\)", r"\1", column.type)
     number = re.fullmatch(r"(U?)Int\d+|(Float)\d+|Decimal\(\d+,(\d+)\)", bare)
-    if number is None:
+    if number is None or is_id(column.name):
         return None
     wide = "Float64" if number[2] else f"{number[1]}Int64"
     kind = f"Decimal({_WIDEST}, {number[3]})" if number[3] else wide

@@ -107,7 +107,12 @@ def snake(name: str) -> str:
     plain = re.sub(r"[^a-z0-9]+", "_", split.lower()).strip("_")
     if not plain or plain[0].isdigit() or plain == "doc":
         plain = f"field_{plain}".rstrip("_")
-    return plain[:63]
+    return plain[:50]  # with what is put before it, it is to stay a name
+
+
+def is_id(name: str) -> bool:
+    """Whether a column's name says that it tells things apart: `device_id`, `serial`, `host`."""
+    return _ID.fullmatch(name) is not None
 
 
 def doc_type(paths: Sequence[tuple[str, ...]], between: str = " ") -> str:
@@ -178,7 +183,7 @@ def typed(seen: Seen, rows: int) -> Field:
         return replace(plain, kind="time", type="DateTime64(3, 'UTC')", iso=seen.all("iso"))
     if seen.all("whole"):
         lowest, highest = float(told["lowest"]), float(told["highest"])
-        least = 32 if _ID.fullmatch(seen.name) else 8
+        least = 32 if is_id(seen.name) else 8
         return replace(plain, kind="integer", type=_integer(lowest, highest, least))
     if seen.all("numbers"):
         return _fraction(plain, seen)
@@ -240,7 +245,7 @@ def keys(fields: Sequence[Field], seen: Sequence[Seen], time: str) -> tuple[str,
         distinct = told.number("distinct")
         if one.kind not in ("integer", "text") or told.number("filled") < rows:
             continue
-        if _ID.fullmatch(one.name) and (rows < _REPEATED or distinct < rows):
+        if is_id(one.name) and (rows < _REPEATED or distinct < rows):
             return (one.name,)
         label = one.kind == "text" or not time
         if label and 1 < distinct <= _FEW and distinct * _REPEATED <= rows:
