@@ -68,12 +68,9 @@ def read(root: Path, *, prefix: str = "", rules: bool = True) -> tuple[Project, 
     domains = tuple(
         _Reader(root, folder, prefix, problems).domain() for folder in _domain_folders(root)
     )
-    if not domains:
-        problems.append(
-            Problem(
-                PROJECT_FILE, 0, "the project has no domain", "make a folder with bronze/ in it"
-            )
-        )
+    if not domains and any(p.is_dir() and p.name[0] not in "._" for p in root.iterdir()):
+        hint = "penstock new source --like sample.json makes one: a folder with bronze/ in it"
+        problems.append(Problem(PROJECT_FILE, 0, "the project has no domain", hint))
     project = Project(
         root,
         described.name,
@@ -121,6 +118,7 @@ class _Reader:
         )
         read = tuple(self._endpoint(path) for path in self._files("serve", ".sql"))
         tests = tuple(self._case(path) for path in self._files("tests", ".toml"))
+        checks = tuple(self._endpoint(path) for path in self._files("checks", ".sql"))
         return Domain(
             self._name,
             self._database,
@@ -129,6 +127,7 @@ class _Reader:
             graph.ordered(relations),
             tuple(e for e in read if e),
             cases=tuple(c for c in tests if c),
+            checks=tuple(c for c in checks if c),
         )
 
     def _problem(self, path: Path, cause: str, hint: str = "", line: int = 0) -> None:

@@ -198,7 +198,7 @@ class Param:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One file of serve/: a SELECT with typed parameters.
+    """One file of serve/ or checks/: a SELECT with typed parameters.
 
     Attributes:
         domain: name of its domain.
@@ -264,6 +264,7 @@ class Domain:
         relations: in creation order: what is read comes before what reads it.
         endpoints: by name.
         cases: the tests, by name.
+        checks: by name; each is a SELECT whose rows are failures.
     """
 
     name: str
@@ -273,6 +274,7 @@ class Domain:
     relations: tuple[Relation, ...]
     endpoints: tuple[Endpoint, ...]
     cases: tuple[Case, ...] = ()
+    checks: tuple[Endpoint, ...] = ()
 
     def relation(self, name: str) -> Relation:
         """A relation by name. Raises UsageError, with the nearest name, where there is none."""
@@ -339,6 +341,10 @@ class Project:
     def cases(self) -> tuple[Case, ...]:
         """All tests."""
         return tuple(case for domain in self.domains for case in domain.cases)
+
+    def checks(self) -> tuple[Endpoint, ...]:
+        """All checks."""
+        return tuple(check for domain in self.domains for check in domain.checks)
 
     def first_silver(self, bronze: Relation) -> Relation | None:
         """The 1:1 silver of a bronze table: the relation whose view reads it; None without one."""
