@@ -16,6 +16,7 @@ from pathlib import Path
 
 import uvicorn
 
+from penstock.engine import analysts
 from penstock.engine.datadir import Ownership, check_version, key
 from penstock.engine.front import Front
 from penstock.engine.healing import heal
@@ -51,7 +52,8 @@ def run(data: Path, port: int, memory: int, *, healing: bool = True) -> None:
                 _say({"event": "healed", "table": healed.table, "part": healed.part})
         pool = Pool(data / "engine", size=_CONNECTIONS, visitors=_VISITORS, memory=memory)
         with pool.connection() as connection:
-            connection.run(f"CREATE DATABASE IF NOT EXISTS {STAGING} ENGINE = Memory")
+            for database in (STAGING, analysts.EMPTY):
+                connection.run(f"CREATE DATABASE IF NOT EXISTS {database} ENGINE = Memory")
         front = Front(pool, key(data), Leases(data / "leases.json"))
         server = uvicorn.Server(
             uvicorn.Config(front.app, log_level="warning", access_log=False, timeout_keep_alive=75)
