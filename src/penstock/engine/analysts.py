@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from penstock.engine.functions import reviewed
 from penstock.engine.guard import Verdicts, check_columns, nodes, parse, rebuild, refuse
+from penstock.errors import EngineError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -27,12 +28,13 @@ Table = tuple[str, str]
 
 EMPTY = "_nothing"  # a database without tables
 MAX_LENGTH = 20_000  # characters of a statement
-MAX_ROWS = 10_000  # of an answer
+MAX_ROWS, MAX_BYTES = 10_000, 10_000_000  # of an answer
+_TOO_MUCH = 396
 MAX_GENERATED = 100_000_000  # rows of a table function
 LIMITS = {
     "max_execution_time": "10",
     "max_memory_usage": "400000000",
-    "max_result_bytes": "10000000",
+    "max_result_bytes": str(MAX_BYTES),
     "max_rows_to_read": "100000000",
     "max_bytes_to_read": "10000000000",
     "max_threads": "2",
@@ -67,7 +69,7 @@ _FIELDS = {
     "Asterisk": "transformers",
     "QualifiedAsterisk": "qualifier transformers",
     "ColumnsTransformerList": "children",
-    "ColumnsExceptTransformer": "children is_strict",
+    "ColumnsExceptTransformer": "children is_strict pattern",
     "Function": "name arguments parameters alias kind is_operator is_lambda_function "
     "is_window_function window_name window_definition nulls_action",
     "WindowListElement": "name definition",
@@ -132,6 +134,20 @@ def check(
     check_tree(parse(connection, safe), Grant.of(granted, None))
     _verdicts.put(key, safe)
     return safe
+
+
+def check_size(body: bytes) -> None:
+    """Refuse an answer of too many bytes; the engine counts a constant column as one value.
+
+    Raises:
+        EngineError: code 396, as the engine has it for such a result.
+    """
+    if len(body) > MAX_BYTES:
+        raise EngineError(
+            f"Code: {_TOO_MUCH}. DB::Exception: the answer has {len(body):,} bytes, at most "
+            f"{MAX_BYTES:,} (TOO_MANY_ROWS_OR_BYTES)",
+            code=_TOO_MUCH,
+        )
 
 
 def check_tree(tree: Node, grant: Grant) -> None:

@@ -87,6 +87,7 @@ class Call:
         """Whether its blocks may go out one by one and still be one document."""
         return (
             not self.whole
+            and self.tables is None  # an analyst's answer is small
             and self.form.lower() in _STREAMED
             and _SELECT.match(self.sql) is not None
             and _AFTER_ROWS.search(self.sql) is None

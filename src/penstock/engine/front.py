@@ -168,7 +168,10 @@ class Front:
     def _run(self, call: Call, job: Job) -> tuple[int, Result]:
         with self._ready(call, job) as (connection, sql):
             if not call.keyed:
-                return 0, connection.run(sql, call.asked, call.params)
+                result = connection.run(sql, call.asked, call.params)
+                if call.tables is not None:
+                    analysts.check_size(result.body)
+                return 0, result
             if call.body:
                 insert = Insert.parse(call.sql)
                 return stage_and_write(connection, insert, call.body, expected=call.rows)

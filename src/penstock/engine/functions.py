@@ -13,8 +13,8 @@ from typing import NamedTuple
 # What may follow the name of an aggregate function, as in sumIf or quantileArrayState.
 _COMBINATORS = ("SimpleState", "OrDefault", "Distinct", "Resample", "ForEach", "ArgMax", "ArgMin",
                 "OrNull", "Merge", "State", "Array", "Tuple", "Map", "If")  # fmt: skip
-# Words that the parser turns into functions, which `system.functions` does not list.
-_OF_THE_PARSER = {"lambda": "", "exists": "", "grouping": ""}
+# What the parser and the analyzer know besides those of `system.functions`.
+_BESIDES = {"lambda": "", "exists": "", "grouping": "", "untuple": ""}
 
 
 class Functions(NamedTuple):
@@ -53,7 +53,7 @@ class Functions(NamedTuple):
 def reviewed() -> Functions:
     """The list as it is in the package."""
     text = resources.files("penstock.engine").joinpath("functions.txt").read_text("utf-8")
-    opened, closed = dict(_OF_THE_PARSER), {}
+    opened, closed = dict(_BESIDES), {}
     for line in text.splitlines():
         name, _, rest = line.partition(" ")
         if name.startswith("!"):
