@@ -217,6 +217,13 @@ CALLS = [
     "SELECT b FROM values('a String, b String ALIAS peek(\\'{file}\\')', 'x')",
     "SELECT b FROM values('a String, b String alias\\tfile(\\'{file}\\')', 'x')",
     "SELECT b FROM values($$a String, b String ALIAS file('{file}')$$, 'x')",
+    "SELECT b FROM values('a/**/String,b/**/ALIAS/**/file(\\'{file}\\')', 'x')",
+    "SELECT b FROM values('a String, b/**/String/**/ALIAS/**/file(/**/\\'{file}\\')', 'x')",
+    "SELECT b FROM values('a Decimal(9 --(\\n, 2), b String ALIAS file(\\'{file}\\') --)\\n', 1)",
+    (
+        "SELECT b FROM values('a Tuple(`(` UInt8), b String ALIAS file(\\'{file}\\'), "
+        "c Tuple(`)` UInt8)', tuple(1), tuple(2))"
+    ),
     "WITH 'a String, b String ALIAS file(\\'{file}\\')' AS s SELECT b FROM values(s, 'x')",
     "SELECT b FROM values({{s:String}}, 'x')",
     "SELECT * FROM numbers(length(file('{file}')))",

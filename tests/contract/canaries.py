@@ -55,13 +55,14 @@ class Canaries:
         assert not self.calls, "a connection was opened"
         appeared = [path.name for path in self.folder.iterdir() if path != self.file]
         assert not appeared, "a file was written"
-        assert self.front.ask("SELECT sum(a), count() FROM canary.t", key=True).text == "6\t3\n"
+        rows = self.front.ask("SELECT sum(a), count() FROM canary.t", key=True)
+        assert rows.text == "6\t3\n", f"a table changed: {rows.text!r}"
         found = self.front.ask(
             "SELECT groupArray(name) FROM system.tables WHERE database = 'canary'"
         )
         assert found.text == "['t']\n", "a table was made or dropped"
         databases = self.front.ask("SELECT count() FROM system.databases WHERE name LIKE 'evil%'")
-        assert databases.text == "0\n"
+        assert databases.text == "0\n", "a database was made"
 
 
 @contextmanager

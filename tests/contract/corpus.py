@@ -129,6 +129,11 @@ STATEMENTS = [
     "SELECT b FROM values('a String, b ALIAS(file(\\'{file}\\'))', 'x')",
     "SELECT b FROM values('a String, b String alias/**/file(\\'{file}\\')', 'x')",
     "SELECT b FROM values('a Enum(\\'(\\' = 1), b String ALIAS file(\\'{file}\\')', '(')",
+    "SELECT b FROM values('a/**/String,b/**/ALIAS/**/file(\\'{file}\\')', 'x')",
+    "SELECT b FROM values('a String, b/**/String/**/ALIAS/**/file(/**/\\'{file}\\')', 'x')",
+    "SELECT b FROM values('a Decimal(9 --(\\n, 2), b String ALIAS file(\\'{file}\\') --)\\n', 1)",
+    ("SELECT b FROM values('a Tuple(`(` UInt8), b String ALIAS file(\\'{file}\\'), "
+    "c Tuple(`)` UInt8)', tuple(1), tuple(2))"),
     "WITH 'a String, b String ALIAS file(\\'{file}\\')' AS s SELECT b FROM values(s, 'x')",
     "SELECT count() FROM canary.t ORDER BY file('{file}')",
     "SELECT count() FROM canary.t GROUP BY file('{file}') HAVING 1",

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from penstock.engine.pool import Connection
 
-_DENIED, _READONLY, _NO_TREE = 497, 164, 36
+_DENIED, _READONLY, _NO_TREE, _TOO_DEEP = 497, 164, 36, 167
 MAX_LENGTH = 100_000  # characters of a statement without the key
 
 _READS = {"SelectWithUnionQuery", "SelectIntersectExceptQuery", "ShowTablesQuery",
@@ -72,10 +72,12 @@ _FUNCTIONS = re.compile(
 _IN = re.compile(r"(?:global)?(?:not)?(?:null)?in(?:ignoreset)?", re.IGNORECASE)
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # The columns of values(…) may have a DEFAULT or an ALIAS, which is an expression inside a text: so
-# only `name Type, …`, seen without quotes and brackets, or a value that is no list of columns.
+# only `name Type, …`, seen without quotes and brackets, or a value that can call nothing.
 _INNER = re.compile(r"'(?:[^'\\]|\\.)*'|\([^()']*\)", re.DOTALL)
-_COLUMN = r"\s*[A-Za-z_]\w*\s+(?!(?:DEFAULT|MATERIALIZED|ALIAS|EPHEMERAL)\b)[A-Za-z]\w*\s*"
-_COLUMNS = re.compile(rf"{_COLUMN}(?:,{_COLUMN})*|[^\s()]*", re.IGNORECASE | re.ASCII)
+_COLUMN = r"\s*[A-Za-z_]\w*\s+(?!(?:DEFAULT|MATERIALIZED|ALIAS|EPHEMERAL|TTL)\b)[A-Za-z]\w*\s*"
+_COLUMNS = re.compile(rf"{_COLUMN}(?:,{_COLUMN})*", re.IGNORECASE | re.ASCII)
+_HIDES = re.compile(r"--|/\*|[#$`\"]|[^\x00-\x7f]")  # a bracket in a comment or in odd quotes
+_VALUE = re.compile(r"[^\s()]*", re.ASCII)
 _MAX_COLUMNS = 2_000  # characters
 # Engines and sources of a dictionary that would run a program or open a connection.
 _ENGINES = {
@@ -210,7 +212,13 @@ def parse(connection: Connection, sql: str) -> dict[str, Any]:
     Raises:
         EngineError: it does not parse, or is of a kind that has no tree.
     """
-    tree = msgspec.json.decode(_ask(connection, "parseQueryToJSON", sql))
+    try:
+        tree = msgspec.json.decode(_ask(connection, "parseQueryToJSON", sql))
+    except RecursionError as error:
+        raise EngineError(
+            f"Code: {_TOO_DEEP}. DB::Exception: the statement is nested too deeply (TOO_DEEP_AST)",
+            code=_TOO_DEEP,
+        ) from error
     return tree if isinstance(tree, dict) else {}
 
 
@@ -322,6 +330,9 @@ def check_columns(values: Mapping[str, Any]) -> None:
     if not isinstance(declared, str):
         return
     plain = first.get("type") in {"Literal", "Function"} and len(declared) <= _MAX_COLUMNS
+    if plain and _VALUE.fullmatch(declared):
+        return
+    plain = plain and _HIDES.search(declared) is None
     while plain and (bare := _INNER.sub("", declared)) != declared:
         declared = bare
     if not plain or _COLUMNS.fullmatch(declared) is None:
