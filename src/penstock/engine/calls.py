@@ -14,7 +14,9 @@ from email.parser import BytesParser
 from typing import TYPE_CHECKING
 
 from penstock.engine import guard
+from penstock.engine.analysts import MAX_ROWS
 from penstock.engine.inserts import split_inline
+from penstock.engine.pool import IDENTIFIER
 from penstock.errors import EngineError
 from penstock.inflate import ENCODINGS, inflate
 from penstock.project import lexer
@@ -71,6 +73,9 @@ class Call:
         asked: format of the answer unless the statement names one.
         rows: rows announced in `X-Penstock-Rows`, if any.
         whole: the answer is wanted in one piece.
+        tables: all that the statement may read, as (database, table), where it is an analyst's;
+            None for every other, which the guard's second tier does not see.
+        limit: most rows of an analyst's answer.
     """
 
     sql: str
@@ -84,6 +89,8 @@ class Call:
     asked: str
     rows: int | None
     whole: bool
+    tables: tuple[tuple[str, str], ...] | None
+    limit: int
 
     @property
     def reads(self) -> bool:
@@ -95,6 +102,7 @@ class Call:
         """Whether its blocks may go out one by one and still be one document."""
         return (
             not self.whole
+            and self.tables is None  # an analyst's answer is small
             and self.form.lower() in _STREAMED
             and _SELECT.match(self.sql) is not None
             and _AFTER_ROWS.search(self.sql) is None
@@ -166,11 +174,12 @@ async def take(request: Request, key: str, share: Callable[[int], None]) -> Call
     elif not _INSERT.match(sql):
         sql, body = f"{sql}\n{body.decode('utf-8', 'replace')}".rstrip(), b""
     headers = request.headers
+    tables = _tables(headers.get("x-penstock-tables"))
     asked = query.get("default_format") or headers.get("x-clickhouse-format") or "TabSeparated"
     return Call(
         sql=sql,
         body=body,
-        keyed=keyed,
+        keyed=keyed and tables is None,  # an analyst has less than the key that sends it
         readonly=request.method != "POST" or query.get("readonly", "0") not in {"0", ""},
         params={k[6:]: v for k, v in words.items() if k.startswith("param_")},
         settings={
@@ -183,6 +192,8 @@ async def take(request: Request, key: str, share: Callable[[int], None]) -> Call
         asked=asked,
         rows=_whole(headers.get("x-penstock-rows")),
         whole=query.get("wait_end_of_query", "0") == "1",
+        tables=tables,
+        limit=_whole(headers.get("x-penstock-limit")) or MAX_ROWS,
     )
 
 
@@ -241,9 +252,19 @@ def _begin(sql: str) -> str:
     return sql[match.end() :] if match else sql
 
 
+def _tables(text: str | None) -> tuple[tuple[str, str], ...] | None:
+    """`db.table,db.table` as pairs; empty gives none, which is not the same as no header."""
+    if text is None:
+        return None
+    pairs = [word.strip().partition(".")[::2] for word in text.split(",") if word.strip()]
+    if not all(IDENTIFIER.fullmatch(name) for pair in pairs for name in pair):
+        raise _bad("X-Penstock-Tables is a list of database.table with commas between")
+    return tuple(pairs)
+
+
 def _whole(text: str | None) -> int | None:
     if text is not None and (not text.isdecimal() or len(text) > _DIGITS):
-        raise _bad(f"X-Penstock-Rows is {text[:20]!r}, no number of rows")
+        raise _bad(f"{text[:20]!r} is no number of rows")
     return None if text is None else int(text)
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import uvicorn
 
+from penstock.engine import analysts
 from penstock.engine.datadir import Ownership, check_version, key
 from penstock.engine.front import Front
 from penstock.engine.healing import heal
@@ -52,7 +53,8 @@ def run(data: Path, door: int, memory: int, *, healing: bool = True) -> None:
                 _say({"event": "healed", "table": healed.table, "part": healed.part})
         pool = Pool(data / "engine", size=_CONNECTIONS, visitors=_VISITORS, memory=memory)
         with pool.connection() as connection:
-            connection.run(f"CREATE DATABASE IF NOT EXISTS {STAGING} ENGINE = Memory")
+            for database in (STAGING, analysts.EMPTY):
+                connection.run(f"CREATE DATABASE IF NOT EXISTS {database} ENGINE = Memory")
             connection.run(f"CREATE DATABASE IF NOT EXISTS {MAIN}")
         writes = Writes(data / "engine.writes")
         front = Front(pool, key(data), Leases(data / "leases.json"), writes)
