@@ -17,6 +17,7 @@
     │   ├── StaleLeaseError       a newer lander holds the stream: stop writing
     │   └── IncarnationError      the source is another one than the ledger knows
     ├── LandingBlockedError       a batch failed too often; nothing is skipped       exit 1
+    ├── ExpectationError          a test's rows are not those it expects             exit 4
     ├── SpoolFullError            the spool has reached its bound: try again later   exit 1
     └── BadInputError             a request or a file cannot be taken (HTTP status)  exit 1
 """
@@ -154,6 +155,12 @@ class IncarnationError(LedgerError):
 
 class LandingBlockedError(PenstockError):
     """A batch failed too often; its source waits, nothing is skipped."""
+
+
+class ExpectationError(PenstockError, AssertionError):
+    """A test's rows are not those it expects; the message shows both, cell by cell."""
+
+    exit_code = 4
 
 
 class SpoolFullError(PenstockError):

@@ -16,6 +16,7 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.routing import Route
 
+from penstock.engine.listener import listen
 from penstock.errors import PenstockError
 from penstock.layers.dead_letters import Refused
 from penstock.serve.idempotency import Idempotency
@@ -50,7 +51,8 @@ def main(folder: Path, port: int) -> None:
         exception_handlers={PenstockError: on_error},
         lifespan=lifespan,
     )
-    uvicorn.run(app, host="127.0.0.1", port=port, log_level="warning")
+    door = listen("127.0.0.1", port)  # before `ready`: whoever comes then is not refused
+    uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[door])
 
 
 if __name__ == "__main__":

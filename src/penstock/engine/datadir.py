@@ -92,7 +92,8 @@ def check_version(data: Path) -> None:
     """
     path = data / "engine.version"
     written = (path.read_text().strip() if path.exists() else "") or VERSION
-    if [int(n) for n in written.split(".")] > [int(n) for n in VERSION.split(".")]:
+    numbers = [int(n) for n in written.split(".") if n.isdecimal()]
+    if not numbers or numbers > [int(n) for n in VERSION.split(".")]:
         raise DataDirError(
             f"this data was written by engine {written}; here is {VERSION}",
             where=str(data),

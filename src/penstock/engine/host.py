@@ -17,12 +17,14 @@ from pathlib import Path
 
 import uvicorn
 
+from penstock.engine import analysts
 from penstock.engine.datadir import Ownership, check_version, key
 from penstock.engine.front import Front
 from penstock.engine.healing import heal
 from penstock.engine.inserts import STAGING
 from penstock.engine.leases import Leases
 from penstock.engine.pool import MAIN, Pool
+from penstock.engine.writes import Writes
 from penstock.errors import PenstockError
 
 _CONNECTIONS = 6
@@ -51,9 +53,11 @@ def run(data: Path, door: int, memory: int, *, healing: bool = True) -> None:
                 _say({"event": "healed", "table": healed.table, "part": healed.part})
         pool = Pool(data / "engine", size=_CONNECTIONS, visitors=_VISITORS, memory=memory)
         with pool.connection() as connection:
-            connection.run(f"CREATE DATABASE IF NOT EXISTS {STAGING} ENGINE = Memory")
+            for database in (STAGING, analysts.EMPTY):
+                connection.run(f"CREATE DATABASE IF NOT EXISTS {database} ENGINE = Memory")
             connection.run(f"CREATE DATABASE IF NOT EXISTS {MAIN}")
-        front = Front(pool, key(data), Leases(data / "leases.json"))
+        writes = Writes(data / "engine.writes")
+        front = Front(pool, key(data), Leases(data / "leases.json"), writes)
         server = uvicorn.Server(
             uvicorn.Config(
                 front.app,

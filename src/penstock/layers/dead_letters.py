@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from penstock.layers.statements import fill
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from penstock.project.objects import Domain, Project, Relation
     from penstock.sources.http import Receipt
 
+_WINDOWS = (600, 86_400, 0)  # seconds back; 0 is all there is
 _SHOWN = 500  # characters of a record in a list
 
 
@@ -24,13 +26,23 @@ class Refused(NamedTuple):
 
 
 def newest(domain: Domain, client: Client, limit: int) -> list[dict[str, Any]]:
-    """The newest dead letters of a domain: source, part, pos, reason, ingested_ms, raw (cut)."""
-    params = {"limit": str(limit), "width": str(_SHOWN)}
+    """The newest dead letters of a domain: source, part, pos, reason, ingested_ms, raw (cut).
+
+    Looked for in the last minutes first: bronze is large, and its newest parts are small.
+    """
     letters: list[dict[str, Any]] = []
-    for bronze in _bronze(domain):
-        letters += client.rows(
-            fill("dead_letters", bronze=bronze.name), database=domain.database, params=params
-        )
+    for seconds in _WINDOWS:
+        since = int((time.time() - seconds) * 1000) if seconds else 0
+        params = {"limit": str(limit), "width": str(_SHOWN), "since_ms": str(since)}
+        letters = [
+            letter
+            for bronze in _bronze(domain)
+            for letter in client.rows(
+                fill("dead_letters", bronze=bronze.name), database=domain.database, params=params
+            )
+        ]
+        if len(letters) >= limit:
+            break
     letters.sort(key=lambda letter: -int(letter["ingested_ms"]))
     return letters[:limit]
 

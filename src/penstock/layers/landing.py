@@ -278,25 +278,13 @@ class Lander:
         self.hooks.closed(self, batch, received_ms)
 
     def _insert(self, intent: Intent, body: bytes) -> None:
-        stops, shifts, total = [], [], 0
-        for span in intent.spans:
-            shifts.append(span.start - total)
-            total += span.stop - span.start
-            stops.append(total)
-        statement = fill(
-            "land",
-            bronze=f"`{self.target.bronze}`",
-            source=literal(self.source.name),
-            parts="[" + ",".join(f"toUInt32({s.part})" for s in intent.spans) + "]",
-            shifts="[" + ",".join(f"toInt64({n})" for n in shifts) + "]",
-            stops=str(stops),
-            batch=intent.batch,
-            ingested_ms=intent.ingested_ms,
-            token=literal(intent.token),
-        )
         lease = f"{self.source.domain}.{self.source.name}={intent.epoch}"
         self.client.insert(
-            statement, body, rows=intent.rows, database=self.target.database, lease=lease
+            statement(self.target, self.source.name, intent),
+            body,
+            rows=intent.rows,
+            database=self.target.database,
+            lease=lease,
         )
 
     def _count(self, intent: Intent) -> int:
@@ -336,6 +324,26 @@ class Lander:
     def _block(self, reason: str) -> None:
         self.state.name, self.state.reason = "blocked", reason
         _log.error("landing_blocked", source=self.source.name, reason=reason)
+
+
+def statement(target: Target, source: str, intent: Intent) -> str:
+    """The INSERT that lands a batch; its lines are the body. Unqualified: run in the database."""
+    stops, shifts, total = [], [], 0
+    for span in intent.spans:
+        shifts.append(span.start - total)
+        total += span.stop - span.start
+        stops.append(total)
+    return fill(
+        "land",
+        bronze=f"`{target.bronze}`",
+        source=literal(source),
+        parts="[" + ",".join(f"toUInt32({s.part})" for s in intent.spans) + "]",
+        shifts="[" + ",".join(f"toInt64({n})" for n in shifts) + "]",
+        stops=str(stops),
+        batch=intent.batch,
+        ingested_ms=intent.ingested_ms,
+        token=literal(intent.token),
+    )
 
 
 def _fingerprint(frames: Sequence[Frame]) -> str:

@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 from penstock.errors import BadInputError, EngineDownError, PenstockError, UsageError
 from penstock.inflate import ENCODINGS
 from penstock.serve.idempotency import Idempotency, key_of
-from penstock.sources.http import Receipt, opened, records_of, rest_of, split_rows, too_large
+from penstock.sources.http import Receipt, opened, records_of, rest_of, too_large
 from penstock.store.idempotency import ACCEPTED, Post
 from penstock.store.records import Span
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from penstock.sources.http import HttpSource
 
 _WAIT = 30.0  # seconds `?wait=true` waits at most
+_LARGE = 64 * 1024  # bytes of a body that is taken apart in a thread
+_MOST_BODY = 128 * 1024 * 1024  # bytes, whatever the settings say: it must fit an insert
 _LANDED = 200
 _MOST_REFUSED = 100  # rows that an answer lists
 
@@ -65,7 +67,7 @@ class Ingest:
         self._sources = sources
         self._landing = landing
         self._idempotency = idempotency
-        self._max_body = max_body
+        self._max_body = min(max_body, _MOST_BODY)
 
     async def __call__(self, request: Request) -> Response:
         """Take a body.
@@ -77,14 +79,18 @@ class Ingest:
         source = self._find(request.path_params)
         key = key_of(request.headers.get("idempotency-key"))
         body = await self._body(request)
-        records, rows = records_of(body, request.headers.get("content-type", ""))
+        kind = request.headers.get("content-type", "")
+        if len(body) > _LARGE:  # others must not wait for it
+            records, rows = await asyncio.to_thread(records_of, body, kind)
+        else:
+            records, rows = records_of(body, kind)
         wait = request.query_params.get("wait") in {"true", "1"}
         if key:
             fingerprint = await asyncio.to_thread(_fingerprint, records)
             post = Post(source.domain, source.name, key, uuid.uuid4().hex, fingerprint, rows)
             return await self._once(source, post, records, wait=wait)
-        receipts = [await source.accept(piece, count) for piece, count in split_rows(records, rows)]
-        landed = await self._landed(source, receipts) if wait else None
+        receipt = await source.accept(records, rows)
+        landed = await self._landed(source, [receipt]) if wait else None
         accepted = {"accepted": rows, "source": f"{source.domain}/{source.name}"}
         return JSONResponse(accepted | (landed or {}), ACCEPTED if landed is None else _LANDED)
 
@@ -125,13 +131,12 @@ class Ingest:
         return JSONResponse(dict(answered.answer), answered.status, headers)
 
     async def _store(self, source: HttpSource, post: Post, records: bytes) -> Post:
-        """Put on disk what is not there yet; each piece names its claim, in the same write."""
+        """Put on disk what is not there yet; it names its claim, in the same write."""
         spans = list(post.spans)
         rest = rest_of(records, post.stored)
         try:
-            for piece, count in split_rows(rest, post.rows - post.stored):
-                receipt = await source.accept(piece, count, post.tag(len(spans)))
-                spans.append(Span(receipt.part, receipt.start, receipt.stop))
+            receipt = await source.accept(rest, post.rows - post.stored, post.tag(len(spans)))
+            spans.append(Span(receipt.part, receipt.start, receipt.stop))
         except (PenstockError, OSError):
             await self._idempotency.settle(replace(post, spans=tuple(spans)))
             raise
@@ -142,7 +147,7 @@ class Ingest:
         domain = names.get("domain")
         found = [
             source
-            for (d, n), source in self._sources.items()
+            for (d, n), source in list(self._sources.items())  # a reload may add one
             if n == name and (domain is None or d == domain)
         ]
         if len(found) != 1:

@@ -84,12 +84,12 @@ def _endpoint(endpoint: Endpoint) -> dict[str, Any]:
     for param in endpoint.params:
         schema = _schema(param.type)
         if param.default is not None:
-            schema["default"] = param.default
+            schema["default"] = _default(param.default, schema["type"])
         parameters.append(
             {
                 "name": param.name,
                 "in": "query",
-                "required": param.default is None,
+                "required": param.required,
                 "description": f"{param.description} ({param.type})".strip(),
                 "schema": schema,
             }
@@ -116,6 +116,13 @@ def _schema(kind: str) -> dict[str, Any]:
     return {"type": "string"}
 
 
+def _default(text: str, kind: str) -> str | float:
+    """A default in the type that the description gives its parameter."""
+    if kind == "string":
+        return text
+    return int(text) if kind == "integer" else float(text)
+
+
 def _get(summary: str, operation: str, schema: str = "") -> dict[str, Any]:
     media: dict[str, Any] = {"schema": {"$ref": f"#/components/schemas/{schema}"} if schema else {}}
     answer = {"description": summary, "content": {"application/json": media}}
@@ -133,6 +140,9 @@ _PLATFORM = {
     "/v1/dead-letters": _get("Newest dead letters of a domain", "dead_letters", "DeadLetters"),
     "/v1/reconcile": _get("Prove that nothing is lost or doubled", "reconcile"),
     "/v1/live": _get("Server-sent events: tiles, status, dead letters", "live"),
+    "/healthz": _get("The process answers", "healthz"),
+    "/readyz": _get("The engine answers and no source is blocked", "readyz"),
+    "/metrics": _get("Prometheus text", "metrics"),
 }
 _SCHEMAS = {
     "Problem": _object(
@@ -166,6 +176,11 @@ _SCHEMAS = {
             received=_WHOLE, silver=_WHOLE, dead_letters=_WHOLE, in_flight=_WHOLE,
             difference=_WHOLE,
         ),
+        problems={
+            "type": "array",
+            "description": "mistakes in the project's files as saved; those before are served",
+            "items": _object(file=_TEXT, line=_WHOLE, cause=_TEXT, hint=_TEXT),
+        },
         history={"type": ["object", "null"], "properties": {"done": _WHOLE, "target": _WHOLE}},
     ),
     "DeadLetters": _object(

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
 # ClickHouse's codes that mean the caller's value was off, not the platform.
-_CALLERS = {6, 26, 27, 36, 38, 41, 53, 69, 70, 72, 130, 131, 321, 386, 456, 457, 691}
+_CALLERS = {6, 26, 27, 32, 36, 38, 41, 53, 69, 70, 72, 130, 131, 321, 386, 456, 457, 691}
 _TIMEOUT = 159
+_QUERY_FAILED = "run the SQL of its file in serve/ with `penstock query` to see what it stumbles on"
 
 
 def problem(status: int, title: str, detail: str, *, code: str, next_step: str = "") -> Response:
@@ -93,4 +94,4 @@ def _engine_problem(error: EngineError) -> Response:
                        next_step="the types of all parameters are in /openapi.json")  # fmt: skip
     status = 504 if error.code == _TIMEOUT else 500
     return problem(status, "The query failed", error.what, code=f"clickhouse_{error.code}",
-                   next_step=error.next_step)  # fmt: skip
+                   next_step=error.next_step or _QUERY_FAILED)  # fmt: skip

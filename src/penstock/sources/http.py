@@ -9,14 +9,17 @@ from __future__ import annotations
 import asyncio
 import re
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from penstock.errors import BadInputError, PenstockError
+from penstock.errors import BadInputError, PenstockError, SpoolFullError
 from penstock.inflate import inflate
-from penstock.sources.spool import Spool, check_record_count
+from penstock.sources.frames import FRAME_ROWS
+from penstock.sources.spool import Spool
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +29,10 @@ if TYPE_CHECKING:
 _BLANK = re.compile(rb"^[ \t\r]*\n", re.MULTILINE)
 _JSON_TYPES = {"", "application/json", "text/json", "application/x-www-form-urlencoded"}
 _LINE_TYPES = {"application/x-ndjson", "application/jsonl", "application/ndjson", "text/plain"}
-_FRAME_ROWS = 200_000  # a frame is landed whole, so it must fit a batch
+_MOST_RECORDS = 500_000  # of one body
+_MOST_VALUES = 2_000_000  # commas of an array, which bound what taking it apart costs
+_FSYNC_BYTES = 32 * 1024 * 1024  # of the bodies that one fsync is for
+_QUEUE_BYTES = 128 * 1024 * 1024  # of the bodies that wait for it
 _RAW = msgspec.json.Decoder(msgspec.Raw)
 _RAWS = msgspec.json.Decoder(list[msgspec.Raw])
 
@@ -40,11 +46,12 @@ class Receipt:
     stop: int
 
 
-class _Waiting(NamedTuple):
-    records: bytes
-    rows: int
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    pieces: list[tuple[bytes, int]]
+    size: int
     tag: str
-    future: asyncio.Future[Frame]
+    future: asyncio.Future[Receipt]
 
 
 class HttpSource:
@@ -62,8 +69,11 @@ class HttpSource:
         self.spool = Spool(folder, limit=limit)
         self.incarnation = self.spool.incarnation
         self._waiting: list[_Waiting] = []
+        self._queued = 0  # bytes in `_waiting`
         self._writing = False
         self._task: asyncio.Task[None] | None = None  # held, or it could be collected
+        # Its own thread: an fsync must not stand in line behind slow queries of pages.
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix=f"spool-{name}")
 
     async def accept(self, records: bytes, rows: int, tag: str = "") -> Receipt:
         """Put records on disk, together with those of other requests that wait.
@@ -76,37 +86,51 @@ class HttpSource:
         Raises:
             SpoolFullError: nothing was taken; the sender should try again later.
         """
-        future: asyncio.Future[Frame] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Waiting(records, rows, tag, future))
+        if self._queued + len(records) > _QUEUE_BYTES:
+            raise SpoolFullError(
+                f"{self._queued:,} bytes wait to be written",
+                where=f"{self.domain}/{self.name}",
+                next_step="send again after the time in Retry-After",
+            )
+        future: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Waiting(split_rows(records, rows), len(records), tag, future))
+        self._queued += len(records)
         if not self._writing:
             self._writing = True
             self._task = asyncio.create_task(self._write())
-        frame = await future
-        return Receipt(frame.segment, frame.start, frame.stop)
+        return await future
 
     async def _write(self) -> None:
         """One fsync for everything that waits; then again while more has come."""
+        loop = asyncio.get_running_loop()
         try:
             while self._waiting:
-                group: list[_Waiting] = []
-                rows = 0
-                while self._waiting and (not group or rows + self._waiting[0].rows <= _FRAME_ROWS):
-                    rows += self._waiting[0].rows
-                    group.append(self._waiting.pop(0))
-                bodies = [(one.records, one.rows) for one in group]
-                tags = [one.tag for one in group]
+                group = self._next_group()
+                pieces = [piece for one in group for piece in one.pieces]
+                tags = [one.tag for one in group for _ in one.pieces]
+                write = partial(self.spool.append, pieces, tags)
                 try:
-                    frames = await asyncio.to_thread(self.spool.append, bodies, tags)
-                except (PenstockError, OSError) as error:
+                    frames = await loop.run_in_executor(self._writer, write)
+                except (PenstockError, OSError, MemoryError) as error:
                     for one in group:
-                        if not one.future.cancelled():
+                        if not one.future.done():
                             one.future.set_exception(error)
                     continue
-                for one, frame in zip(group, frames, strict=True):
-                    if not one.future.cancelled():
-                        one.future.set_result(frame)
+                for one in group:
+                    own, frames = frames[: len(one.pieces)], frames[len(one.pieces) :]
+                    if not one.future.done():
+                        one.future.set_result(Receipt(own[0].segment, own[0].start, own[-1].stop))
         finally:
             self._writing = False
+
+    def _next_group(self) -> list[_Waiting]:
+        group: list[_Waiting] = []
+        size = 0
+        while self._waiting and (not group or size + self._waiting[0].size <= _FSYNC_BYTES):
+            size += self._waiting[0].size
+            group.append(self._waiting.pop(0))
+        self._queued -= size
+        return group
 
     def resume(self, positions: dict[int, int]) -> None:
         """Start from the ledger's positions."""
@@ -119,7 +143,8 @@ class HttpSource:
             return []
         full = sum(f.rows for f in frames) >= rows // 2 or sum(f.size for f in frames) >= size // 2
         waited = time.time() - frames[0].received_ms / 1000
-        return frames if full or waited >= age else []
+        # A record of the future means that the clock was set back: it has waited long enough.
+        return frames if full or not 0 <= waited < age else []
 
     def read(self, part: int, start: int, stop: int) -> tuple[bytes, list[Frame]]:
         """Records again, for as long as the spool keeps them."""
@@ -131,6 +156,7 @@ class HttpSource:
 
     def close(self) -> None:
         """Close the spool."""
+        self._writer.shutdown()
         self.spool.close()
 
 
@@ -145,7 +171,8 @@ def records_of(body: bytes, content_type: str) -> tuple[bytes, int]:
         Records, each ending in a newline, and their number.
 
     Raises:
-        BadInputError: 415 for a type that is not JSON, 400 for a body that is no record at all.
+        BadInputError: 415 for a type that is not JSON, 400 for a body that is no record at all,
+            413 for one with too many.
     """
     kind = content_type.partition(";")[0].strip().lower()
     if kind in _LINE_TYPES:
@@ -168,11 +195,11 @@ def records_of(body: bytes, content_type: str) -> tuple[bytes, int]:
 
 def split_rows(records: bytes, rows: int) -> list[tuple[bytes, int]]:
     """Records in pieces of at most as many rows as one frame may hold."""
-    if rows <= _FRAME_ROWS:
+    if rows <= FRAME_ROWS:
         return [(records, rows)]
     lines = records.split(b"\n")[:-1]  # not `splitlines`: a record may hold a carriage return
-    starts = range(0, rows, _FRAME_ROWS)
-    pieces = [lines[start : start + _FRAME_ROWS] for start in starts]
+    starts = range(0, rows, FRAME_ROWS)
+    pieces = [lines[start : start + FRAME_ROWS] for start in starts]
     return [(b"\n".join([*piece, b""]), len(piece)) for piece in pieces]
 
 
@@ -214,19 +241,23 @@ def too_large(limit: int) -> BadInputError:
 def _lines(body: bytes) -> tuple[bytes, int]:
     if not body.endswith(b"\n"):
         body += b"\n"
-    if b"\n\n" in body or b"\r" in body or body[:1] in b" \t\n":
+    if body.count(b"\n") > 2 * _MOST_RECORDS:  # looked at before anything is done a line
+        raise _too_many()
+    if _BLANK.search(body) is not None:
         body = _BLANK.sub(b"", body)
     rows = body.count(b"\n")
-    check_record_count(rows)
+    _check_record_count(rows)
     return body, rows
 
 
 def _array(body: bytes) -> tuple[bytes, int]:
+    if body.count(b",") > _MOST_VALUES:
+        raise _too_many()
     try:
         values = _RAWS.decode(body)
     except (msgspec.DecodeError, RecursionError) as error:
         raise _not_json(error) from error
-    check_record_count(len(values))
+    _check_record_count(len(values))
     return b"".join(_one_line(bytes(value)) for value in values), len(values)
 
 
@@ -241,11 +272,29 @@ def _document_or_lines(body: bytes) -> tuple[bytes, int]:
 
 
 def _check_document(body: bytes) -> None:
-    check_record_count(1 if body else 0)
+    _check_record_count(1 if body else 0)
     try:
         _RAW.decode(body)
     except (msgspec.DecodeError, RecursionError) as error:
         raise _not_json(error) from error
+
+
+def _check_record_count(rows: int) -> None:
+    if rows == 0:
+        raise BadInputError(
+            400, "No records", "the body holds no record", next_step="send one JSON object a line"
+        )
+    if rows > _MOST_RECORDS:
+        raise _too_many()
+
+
+def _too_many() -> BadInputError:
+    return BadInputError(
+        413,
+        "Too many records",
+        f"a body may hold {_MOST_RECORDS:,} records",
+        next_step="send it in several requests",
+    )
 
 
 def _one_line(document: bytes) -> bytes:
