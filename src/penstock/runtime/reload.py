@@ -13,25 +13,26 @@ from __future__ import annotations
 
 import re
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
 
 from penstock.errors import InvalidProjectError, PenstockError, Problem
 from penstock.project import PROJECT_FILE, load
+from penstock.project.objects import STAGES
 from penstock.runtime.checker import Checker, as_documents
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable
-    from pathlib import Path
 
     from penstock.layers.apply import Applied
     from penstock.project.objects import Project
 
 _LOOK = 0.2  # seconds between looks: a project has a few hundred files at most
 _WATCHED = (".sql", ".toml")
-_PARTS = ("sources", "bronze", "silver", "gold", "serve", "checks")
+_PARTS = ("sources", *STAGES, "serve", "checks")
 _PLACE = re.compile(r"([\w./-]+\.(?:sql|toml)):(\d+)")
 _log = structlog.get_logger(__name__)
 
@@ -57,7 +58,7 @@ class Reloader:
     ) -> None:
         self._root, self._prefix, self._adopt, self._say = root, prefix, adopt, say
         self._problems: list[Problem] = []
-        self._seen = stamp(root)
+        self._seen = self._sound = stamp(root)
         self._checker = Checker(root, prefix)
 
     def problems(self) -> list[dict[str, str | int]]:
@@ -82,7 +83,7 @@ class Reloader:
 
     def _reload(self, stop: threading.Event) -> None:
         began = time.monotonic()
-        problems = self._checker.problems(stop)
+        problems = self._checker.problems(stop, self._proved())
         applied = None
         try:
             project = load(self._root, prefix=self._prefix) if not problems else None
@@ -94,10 +95,19 @@ class Reloader:
         if problems:
             self._note(problems)
             return
-        self._problems = []
+        self._problems, self._sound = [], self._seen
         seconds = time.monotonic() - began
         created = f"; created {', '.join(applied.created)}" if applied and applied.created else ""
         self._say(f"  the files are served as saved ({seconds:.1f} s){created}")
+
+    def _proved(self) -> set[str]:
+        """Domains of which no relation differs from the version that is served."""
+        files = self._seen.keys() | self._sound.keys()
+        differ = {f for f in files if self._seen.get(f) != self._sound.get(f)}
+        places = [(file.parent.parent.name, file.parent.name) for file in map(Path, differ)]
+        return {Path(f).parent.parent.name for f in files} - {
+            domain for domain, part in places if part in STAGES
+        }
 
     def _note(self, problems: list[Problem]) -> None:
         """Show mistakes, each list of them once."""
