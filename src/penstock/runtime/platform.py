@@ -23,8 +23,10 @@ from penstock.errors import PenstockError, UsageError
 from penstock.layers.apply import Applied, apply
 from penstock.layers.landing import Hooks, Lander, Limits, Target
 from penstock.layers.reconcile import as_document, reconcile
-from penstock.runtime.audit import audit
+from penstock.runtime.audit import audit, catch_up
 from penstock.runtime.freshness import Freshness
+from penstock.runtime.pulse import Pulse
+from penstock.runtime.shared import Shared
 from penstock.serve.app import Application, Services
 from penstock.serve.cache import Versions
 from penstock.sources.http import HttpSource
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 _PAUSE = 5.0  # seconds before a lander that failed is started again
 _SWEEP = 30.0  # seconds between looks for spool segments that may go
+_AUDIT_MS = 600_000  # batches wait that long to be audited together
 _log = structlog.get_logger(__name__)
 
 
@@ -68,6 +71,7 @@ class Platform:
         self._engine: EngineProcess | None = None
         self._engine_version = ""
         self._audited = False
+        self.reconcile = Shared(self._reconcile)
         if settings.text("host") not in _LOOPBACK:
             raise UsageError(
                 f"host {settings.text('host')} is not this machine, and there is no login yet",
@@ -87,11 +91,14 @@ class Platform:
         try:
             self.store = Store.open(self.data / "penstock.db")
             self.ledger = Ledger(self.store)
-            self.client = Client(self._start_engine())
+            address = self._start_engine()
+            self.client, self._pulse = Client(address), Pulse(address)
             self._engine_version = str(self.client.value("SELECT version()"))
             applied = apply(self.project, self.client, self.ledger)
             self._make_landers()
             if land:
+                for lander in self.landers:
+                    lander.start()
                 # Not when only looking: reconcile has to list what the audit refuses to land on.
                 audited = audit(self.project, self.landers, self.ledger)
                 if audited:
@@ -130,6 +137,7 @@ class Platform:
             self.ledger.put("clean_stop", "yes")
         if hasattr(self, "client"):
             self.client.close()
+            self._pulse.close()
         if self._engine is not None:
             self._engine.stop()
         if hasattr(self, "store"):
@@ -145,7 +153,7 @@ class Platform:
             time.sleep(0.05)
         return True
 
-    def reconcile(self) -> dict[str, Any]:
+    def _reconcile(self) -> dict[str, Any]:
         """The proof of counts, as a document."""
         return as_document(reconcile(self.project, self.landers, self.client, self.ledger))
 
@@ -209,7 +217,6 @@ class Platform:
 
     def _start_landers(self) -> None:
         for lander in self.landers:
-            lander.start()
             key = (lander.source.domain, lander.source.name)
             landed = self.ledger.totals().get(key)
             lander.state.good = landed.good if landed else 0
@@ -239,11 +246,23 @@ class Platform:
             self._stop.wait(_PAUSE)
 
     def _sweep(self) -> None:
-        """Let the spool forget what is landed and old enough."""
         while not self._stop.wait(_SWEEP):
-            older = int((time.time() - self.settings.seconds("spool_keep")) * 1000)
-            for source in self._sources.values():
-                source.spool.forget(older_ms=older)
+            try:
+                self.tidy()
+            except (PenstockError, OSError) as error:  # the next sweep tries again
+                _log.error("sweep_failed", why=f"{type(error).__name__}: {error}")
+
+    def tidy(self) -> None:
+        """Count again what landed an hour ago; the spool forgets only what passes.
+
+        Raises:
+            LandingBlockedError: a batch is not in the engine any more; its records stay.
+        """
+        older = int((time.time() - self.settings.seconds("spool_keep")) * 1000)
+        if self.ledger.unaudited(limit=1, before_ms=older - _AUDIT_MS):
+            catch_up(self.landers, self.ledger, before_ms=older)
+        for source in self._sources.values():
+            source.spool.forget(older_ms=older)
 
     def _engine_starts(self) -> int:
         return self._engine.starts if self._engine else 0
@@ -278,7 +297,8 @@ class Platform:
 
     def _ready(self) -> bool:
         blocked = any(lander.state.name == "blocked" for lander in self.landers)
-        return not blocked and (self._engine is None or self._engine.state == "up")
+        up = self._engine is None or self._engine.state == "up"
+        return not blocked and up and self._pulse.beats()
 
 
 def _landed(source: HttpSource, receipt: Receipt) -> bool:
