@@ -66,6 +66,8 @@ def _report(account: dict[str, object], *, as_json: bool) -> None:
         f"  received {account['received']:,} = silver {account['silver']:,} + dead letters "
         f"{account['dead_letters']:,}: {'accounted for' if ok else 'THEY DIFFER'}"
     )
+    if others := account["others"]:
+        say(f"  {others:,} of them came from elsewhere than the demo's own senders")
     say("  next: penstock demo again goes on where this ended; examples/homes/README.md tells more")
     if not ok:
         raise typer.Exit(4)

@@ -25,8 +25,10 @@ from penstock.errors import PenstockError, RefusedChangeError, StoreDownError, U
 from penstock.layers.apply import Applied, apply
 from penstock.layers.landing import Hooks, Lander, Limits, Target
 from penstock.layers.reconcile import as_document, reconcile
-from penstock.runtime.audit import audit
+from penstock.runtime.audit import audit, catch_up
 from penstock.runtime.freshness import Freshness
+from penstock.runtime.pulse import Pulse
+from penstock.runtime.shared import Shared
 from penstock.serve.app import Application, Services
 from penstock.serve.cache import Versions
 from penstock.serve.idempotency import Idempotency
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 _PAUSE = 5.0  # seconds before a lander that failed is started again
 _SWEEP = 30.0  # seconds between looks for spool segments that may go
+_AUDIT_MS = 600_000  # batches wait that long to be audited together
 _log = structlog.get_logger(__name__)
 
 
@@ -74,6 +77,7 @@ class Platform:
         self._engine: EngineProcess | None = None
         self._engine_version = ""
         self._audited = False
+        self.reconcile = Shared(self._reconcile)
         if settings.text("host") not in _LOOPBACK:
             raise UsageError(
                 f"host {settings.text('host')} is not this machine, and there is no login yet",
@@ -95,12 +99,15 @@ class Platform:
             self.ledger = Ledger(self.store)
             self._keys = IdempotencyKeys(self.store)
             self._idempotency = Idempotency(self._keys)
-            self.client = Client(self._start_engine())
+            address = self._start_engine()
+            self.client, self._pulse = Client(address), Pulse(address)
             self._engine_version = str(self.client.value("SELECT version()"))
             applied = apply(self.project, self.client, self.ledger)
             for source, lander in self._make_landers():
                 self._take(source, lander)
             if land:
+                for lander in self.landers:
+                    lander.start()
                 # Not when only looking: reconcile has to list what the audit refuses to land on.
                 audited = audit(self.project, self.landers, self.ledger)
                 if audited:
@@ -160,6 +167,7 @@ class Platform:
         if self._application is not None:
             self._application.adopt(project)
         for source, lander in self._make_landers():
+            lander.start()
             self._start_lander(source, lander)
             self._take(source, lander)  # nothing is sent to it before it is counted
         return applied
@@ -178,6 +186,7 @@ class Platform:
                 _log.warning("stop_not_noted", reason=error.what)  # so the next start audits
         if hasattr(self, "client"):
             self.client.close()
+            self._pulse.close()
         if self._engine is not None:
             self._engine.stop()
         if hasattr(self, "store"):
@@ -194,7 +203,7 @@ class Platform:
             time.sleep(0.05)
         return True
 
-    def reconcile(self) -> dict[str, Any]:
+    def _reconcile(self) -> dict[str, Any]:
         """The proof of counts, as a document."""
         return as_document(reconcile(self.project, self.landers, self.client, self.ledger))
 
@@ -266,7 +275,6 @@ class Platform:
         self.landers.append(lander)
 
     def _start_lander(self, source: HttpSource, lander: Lander) -> None:
-        lander.start()
         key = _key(lander)
         landed = self.ledger.totals().get(key)
         lander.state.good = landed.good if landed else 0
@@ -298,15 +306,24 @@ class Platform:
             self._stop.wait(_PAUSE)
 
     def _sweep(self) -> None:
-        """Let the spool and the keys forget what is old enough."""
         while not self._stop.wait(_SWEEP):
-            older = int((time.time() - self.settings.seconds("spool_keep")) * 1000)
-            for source in list(self._sources.values()):
-                source.spool.forget(older_ms=min(older, self._idempotency.since_ms))
             try:
+                self.tidy()
                 self._keys.sweep()
-            except PenstockError as error:
-                _log.warning("keys_not_swept", reason=error.what)  # next time, then
+            except (PenstockError, OSError) as error:  # the next sweep tries again
+                _log.error("sweep_failed", why=f"{type(error).__name__}: {error}")
+
+    def tidy(self) -> None:
+        """Count again what landed an hour ago; the spool forgets only what passes.
+
+        Raises:
+            LandingBlockedError: a batch is not in the engine any more; its records stay.
+        """
+        older = int((time.time() - self.settings.seconds("spool_keep")) * 1000)
+        if self.ledger.unaudited(limit=1, before_ms=older - _AUDIT_MS):
+            catch_up(self.landers, self.ledger, before_ms=older)
+        for source in list(self._sources.values()):
+            source.spool.forget(older_ms=min(older, self._idempotency.since_ms))
 
     def _engine_starts(self) -> int:
         return self._engine.starts if self._engine else 0
@@ -341,7 +358,8 @@ class Platform:
 
     def _ready(self) -> bool:
         blocked = any(lander.state.name == "blocked" for lander in self.landers)
-        return not blocked and (self._engine is None or self._engine.state == "up")
+        up = self._engine is None or self._engine.state == "up"
+        return not blocked and up and self._pulse.beats()
 
 
 def _key(lander: Lander) -> tuple[str, str]:

@@ -16,6 +16,7 @@ import hashlib
 import json
 import time
 from collections import Counter
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -81,6 +82,12 @@ class Ledger:
                 " new one another name: its positions start afresh",
             )
         return Stream(found.id, domain, source, incarnation, found.epoch)
+
+    def streams(self) -> list[Stream]:
+        """Return every stream the ledger has ever known, those of former projects among them."""
+        with self._store.reading() as connection:
+            rows = connection.execute(sa.select(STREAM).order_by(STREAM.c.id))
+            return [Stream(r.id, r.domain, r.source, r.incarnation, r.epoch) for r in rows]
 
     def lease(self, stream_id: int) -> int:
         """Take a stream over: whoever held it can neither open nor close from now on.
@@ -235,14 +242,20 @@ class Ledger:
             rows = connection.execute(query.limit(limit) if limit else query)
             return [batch_of(row) for row in rows]
 
-    def unaudited(self) -> list[Batch]:
-        """Return the batches closed since the last audit mark, in the order they were closed."""
+    def unaudited(self, *, limit: int = 0, before_ms: int | None = None) -> list[Batch]:
+        """Return the batches closed since the last audit mark, in the order they were closed.
+
+        Args:
+            limit: how many at most; 0 sets no limit.
+            before_ms: end at the first that was closed then or later, epoch milliseconds.
+        """
         with self._store.reading() as connection:
             mark = int(_note(connection, _AUDITED) or 0)
-            rows = connection.execute(
-                sa.select(BATCH).where(BATCH.c.closed_no > mark).order_by(BATCH.c.closed_no)
-            )
-            return [batch_of(row) for row in rows]
+            query = sa.select(BATCH).where(BATCH.c.closed_no > mark).order_by(BATCH.c.closed_no)
+            rows = connection.execute(query.limit(limit) if limit else query)
+            found = map(batch_of, rows)
+            # Not a condition of the query: clocks jump, and the mark passes over everything before.
+            return list(takewhile(lambda b: before_ms is None or b.closed_ms < before_ms, found))
 
     def audited(self, up_to_batch: int) -> None:
         """Set the audit mark: this batch and all that were closed before it have been compared.

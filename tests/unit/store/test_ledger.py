@@ -406,3 +406,22 @@ def test_threads_share_a_ledger(ledger: Ledger) -> None:
     assert ledger.versions() == {"homes.readings": 4 * rounds}
     assert len({b.batch for b in ledger.batches()}) == 4 * rounds
     assert len(ledger.unaudited()) == 4 * rounds
+
+
+def test_the_audit_takes_pages_and_ends_at_the_first_that_is_too_young(
+    ledger: Ledger, stream: Stream, intend: Intend
+) -> None:
+    closed = []
+    for i in range(4):
+        closed.append(ledger.close(intend(stream, (0, i * 10, i * 10 + 10)), good=10, dead=0))
+        time.sleep(0.002)  # each in a millisecond of its own
+    numbers = [batch.batch for batch in closed]
+    assert [b.batch for b in ledger.unaudited(limit=3)] == numbers[:3]
+    before = closed[2].closed_ms
+    assert [b.batch for b in ledger.unaudited(before_ms=before)] == numbers[:2]
+    assert ledger.unaudited(before_ms=closed[0].closed_ms) == []
+
+
+def test_streams_of_all_times_are_known(ledger: Ledger, stream: Stream) -> None:
+    other = ledger.stream("homes", "meters", "spool-2")
+    assert ledger.streams() == [stream, other]
