@@ -13,6 +13,7 @@ from penstock.cli.dead_letters import app as dead_letters
 from penstock.cli.demo import demo
 from penstock.cli.doctor import doctor
 from penstock.cli.ingest import ingest
+from penstock.cli.new import app as new
 from penstock.cli.query import query
 from penstock.cli.reconcile import reconcile
 from penstock.cli.simulate import simulate
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     help="Real-time data on ClickHouse: sources, bronze, silver, gold, serve.",
 )
@@ -35,6 +35,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
 )  # fmt: skip
 for command in COMMANDS:
     app.command()(command)
+app.add_typer(new, name="new")
 app.add_typer(dead_letters, name="dead-letters")
 
 

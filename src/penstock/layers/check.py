@@ -12,10 +12,11 @@ from penstock.engine.scratch import Scratch
 from penstock.errors import EngineError, InvalidProjectError, Problem
 from penstock.layers import refusals, totality
 from penstock.layers.refusals import Asked
-from penstock.project import lexer, statements, table_rules
+from penstock.project import lexer, read, statements, table_rules
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from penstock.project.lexer import Token
     from penstock.project.objects import Domain, Endpoint, Project, Relation, Source, Statement
@@ -26,6 +27,17 @@ def check(project: Project) -> None:
     problems = compile_project(project)
     if problems:
         raise InvalidProjectError(problems)
+
+
+def look(root: Path, *, prefix: str = "") -> tuple[Project, list[Problem]]:
+    """Read a project and compile what can be: everything that is wrong with it, in one list.
+
+    What the engine says about a line that the loader has refused already is left out.
+    """
+    project, problems = read(root, prefix=prefix)
+    known = {(p.file, p.line) for p in problems}
+    compiled = compile_project(project) if project.domains else []
+    return project, sorted([*problems, *(p for p in compiled if (p.file, p.line) not in known)])
 
 
 def compile_project(project: Project) -> list[Problem]:
@@ -55,7 +67,7 @@ class _Compiler:
         self._engine.execute(f"USE `{self._domain.database}`")
         for relation in self._domain.relations:
             self._relation(relation)
-        for endpoint in self._domain.endpoints:
+        for endpoint in (*self._domain.endpoints, *self._domain.checks):
             self._endpoint(endpoint)
         for source in self._domain.sources:
             self._conversion(source)

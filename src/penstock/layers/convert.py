@@ -22,6 +22,14 @@ _FORMATS = {
     ".csv": "CSVWithNames", ".tsv": "TSVWithNames", ".json": "JSONEachRow",
     ".ndjson": "JSONEachRow", ".jsonl": "JSONEachRow", ".parquet": "Parquet",
 }  # fmt: skip
+TEXTS = {
+    "input_format_csv_use_best_effort_in_schema_inference": "0",
+    "input_format_tsv_use_best_effort_in_schema_inference": "0",
+    "schema_inference_make_columns_nullable": "0",
+}
+"""Settings under which every field of a CSV or TSV is text, as its author wrote it."""
+
+_AS_WRITTEN = {"input_format_try_infer_dates": "0", "input_format_try_infer_datetimes": "0"}
 _COMPRESSED = {".gz", ".zst", ".xz", ".bz2"}
 
 
@@ -100,11 +108,9 @@ def _input(path: Path, form: FileFormat) -> str:
     # With a SELECT of its own a file's fields are text, as its author wrote them.
     settings = dict(form.settings)
     if form.select:
-        settings |= {
-            "input_format_csv_use_best_effort_in_schema_inference": "0",
-            "input_format_tsv_use_best_effort_in_schema_inference": "0",
-            "schema_inference_make_columns_nullable": "0",
-        }
+        settings |= TEXTS
+    elif form.name == "JSONEachRow":
+        settings |= _AS_WRITTEN
     clause = ", ".join(f"{name} = {literal(value)}" for name, value in settings.items())
     return fill(
         "file_input",

@@ -68,12 +68,9 @@ def read(root: Path, *, prefix: str = "", rules: bool = True) -> tuple[Project, 
     domains = tuple(
         _Reader(root, folder, prefix, problems).domain() for folder in _domain_folders(root)
     )
-    if not domains:
-        problems.append(
-            Problem(
-                PROJECT_FILE, 0, "the project has no domain", "make a folder with bronze/ in it"
-            )
-        )
+    if not domains and any(p.is_dir() and p.name[0] not in "._" for p in root.iterdir()):
+        hint = "penstock new source --like sample.json makes one: a folder with bronze/ in it"
+        problems.append(Problem(PROJECT_FILE, 0, "the project has no domain", hint))
     project = Project(
         root,
         described.name,
@@ -119,6 +116,7 @@ class _Reader:
             replace(s, into=s.into or into.get(str(s.options.get("via")), "")) for s in found
         )
         read = tuple(self._endpoint(path) for path in self._files("serve", ".sql"))
+        checks = tuple(self._endpoint(path) for path in self._files("checks", ".sql"))
         return Domain(
             self._name,
             self._database,
@@ -126,6 +124,7 @@ class _Reader:
             sources,
             graph.ordered(relations),
             tuple(e for e in read if e),
+            tuple(c for c in checks if c),
         )
 
     def _problem(self, path: Path, cause: str, hint: str = "", line: int = 0) -> None:

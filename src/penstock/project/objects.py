@@ -197,7 +197,7 @@ class Param:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One file of serve/: a SELECT with typed parameters.
+    """One file of serve/ or checks/: a SELECT with typed parameters.
 
     Attributes:
         domain: name of its domain.
@@ -262,6 +262,7 @@ class Domain:
         sources: by name.
         relations: in creation order: what is read comes before what reads it.
         endpoints: by name.
+        checks: by name; each is a SELECT whose rows are failures.
     """
 
     name: str
@@ -270,6 +271,7 @@ class Domain:
     sources: tuple[Source, ...]
     relations: tuple[Relation, ...]
     endpoints: tuple[Endpoint, ...]
+    checks: tuple[Endpoint, ...] = ()
 
     def relation(self, name: str) -> Relation:
         """A relation by name. Raises UsageError, with the nearest name, where there is none."""
@@ -332,6 +334,10 @@ class Project:
     def endpoints(self) -> tuple[Endpoint, ...]:
         """All endpoints."""
         return tuple(endpoint for domain in self.domains for endpoint in domain.endpoints)
+
+    def checks(self) -> tuple[Endpoint, ...]:
+        """All checks."""
+        return tuple(check for domain in self.domains for check in domain.checks)
 
     def first_silver(self, bronze: Relation) -> Relation | None:
         """The 1:1 silver of a bronze table: the relation whose view reads it; None without one."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -78,6 +78,7 @@ class Application:
         self._services = services
         self._newest: tuple[int, bytes] | None = None
         endpoints = Endpoints(services.project, services.client, Cache(services.versions))
+        self._endpoints = endpoints
         ingest = Ingest(services.sources, services.landed, services.max_body)
         self.live = Live(endpoints, services.versions, self._documents())
         self._openapi = document(services.project)
@@ -106,32 +107,40 @@ class Application:
             )
         )
 
+    def adopt(self, project: Project) -> None:
+        """Serve another version of the project: what is asked from now on, open tiles as well."""
+        self._services = replace(self._services, project=project)
+        self._openapi = document(project)
+        self._endpoints.adopt(project)
+
     @asynccontextmanager
     async def _lifespan(self, _app: Starlette) -> AsyncIterator[None]:
         yield
         await self.live.close()
 
     def _documents(self) -> dict[str, Any]:
-        first = self._services.project.domains[0].name if self._services.project.domains else ""
-
         async def status() -> bytes:
             return json.dumps(await asyncio.to_thread(self._services.status)).encode()
 
         async def letters() -> bytes:
             """Asked for each second; read from the tables only when there are others."""
-            total = self._dead(first)
+            domains = self._services.project.domains
+            total = self._dead(domains[0].name) if domains else 0
             if self._newest is None or self._newest[0] != total:
-                document = await asyncio.to_thread(self._letters, first, 20)
+                document = await asyncio.to_thread(self._letters, "", 20)
                 self._newest = (total, json.dumps(document).encode())
             return self._newest[1]
 
-        return {"status": status, **({"dead_letters": letters} if first else {})}
+        return {"status": status, "dead_letters": letters}
 
     def _letters(self, domain: str, limit: int) -> dict[str, Any]:
-        items = dead_letters.newest(
-            self._services.project.domain(domain), self._services.client, limit
-        )
-        return {"total": self._dead(domain), "items": items}
+        """The newest dead letters of a domain; of the first where none is named."""
+        project = self._services.project
+        if not domain and not project.domains:
+            return {"total": 0, "items": []}
+        found = project.domain(domain) if domain else project.domains[0]
+        items = dead_letters.newest(found, self._services.client, limit)
+        return {"total": self._dead(found.name), "items": items}
 
     def _dead(self, domain: str) -> int:
         """Dead letters of a domain, ever."""
@@ -142,7 +151,7 @@ class Application:
         return JSONResponse(await asyncio.to_thread(self._services.status))
 
     async def _dead_letters(self, request: Request) -> Response:
-        domain = request.query_params.get("domain") or self._services.project.domains[0].name
+        domain = request.query_params.get("domain", "")
         text = request.query_params.get("limit", "20")
         if not text.isdecimal() or len(text) > len(str(_MOST_LETTERS)):
             raise BadInputError(

@@ -43,6 +43,12 @@ class Endpoints:
 
     def __init__(self, project: Project, client: Client, cache: Cache) -> None:
         self._project, self._client, self._cache = project, client, cache
+        self.version = 0
+
+    def adopt(self, project: Project) -> None:
+        """Answer by another version of the project; `version` counts them."""
+        self._project = project
+        self.version += 1
 
     async def __call__(self, request: Request) -> Response:
         """Answer one request.
@@ -89,7 +95,10 @@ class Endpoints:
             BadInputError: an unknown or a missing parameter. EngineError: the query failed.
         """
         params = bind(endpoint, given)
+        # With the SELECT in its key no answer outlives a change of the file, not even one whose
+        # query had begun before.
         key = (endpoint.domain, endpoint.name, form, *(f"{k}={v}" for k, v in params.items()))
+        key += (endpoint.sql,)
         return await self._cache.get(
             endpoint,
             key,

@@ -66,7 +66,7 @@ class Ingest:
         domain = names.get("domain")
         found = [
             source
-            for (d, n), source in self._sources.items()
+            for (d, n), source in list(self._sources.items())  # a reload may add one
             if n == name and (domain is None or d == domain)
         ]
         if len(found) != 1:

@@ -158,6 +158,11 @@ _SCHEMAS = {
             received=_WHOLE, silver=_WHOLE, dead_letters=_WHOLE, in_flight=_WHOLE,
             difference=_WHOLE,
         ),
+        problems={
+            "type": "array",
+            "description": "mistakes in the project's files as saved; those before are served",
+            "items": _object(file=_TEXT, line=_WHOLE, cause=_TEXT, hint=_TEXT),
+        },
         history={"type": ["object", "null"], "properties": {"done": _WHOLE, "target": _WHOLE}},
     ),
     "DeadLetters": _object(
