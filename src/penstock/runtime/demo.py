@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -28,6 +27,7 @@ _DAY = timedelta(days=1)
 _SENDERS = ("live", "recent", "history")
 _FILES = ("household_power", "appliances_energy")
 _DRAIN = 60.0
+_SEED = "3"  # one city for all senders; their readings differ by when they start
 _END = 20.0  # seconds a sender may take to write its last counts
 _log = structlog.get_logger(__name__)
 
@@ -56,8 +56,7 @@ class Demo:
         self._earlier = self._received()
         for name in _SENDERS:
             self._truth_file(name).unlink(missing_ok=True)
-        now = str(int(time.time()))
-        self._spawn("live", ["--homes", str(self.homes), "--seed", now])
+        self._spawn("live", ["--homes", str(self.homes)])
         fresh = self.platform.ledger.get("demo_history") is None
         if self.history and fresh:
             self.platform.ledger.put("demo_history", "started")
@@ -74,10 +73,10 @@ class Demo:
             ("recent", now, 1, day),
             ("history", now - _DAY, HISTORY_DAYS - 1, HISTORY_ROWS - day),
         )
-        for seed, (name, until, days, rows) in enumerate(pieces, start=1):
+        for name, until, days, rows in pieces:
             words = ["--history", f"{days}d", "--start", until.isoformat(), "--rows", str(rows)]
             words += ["--rate", str(HISTORY_RATE), "--homes", str(self.homes)]
-            self._spawn(name, [*words, "--seed", str(seed)])
+            self._spawn(name, words)
         self.platform.history = self._progress
 
     def finish(self) -> dict[str, Any]:
@@ -121,6 +120,7 @@ class Demo:
 
     def _spawn(self, name: str, words: list[str]) -> None:
         command = [sys.executable, "-m", "penstock.cli", "simulate", "homes", *words]
+        command += ["--seed", _SEED]
         command += ["--url", f"{self.url}/v1/ingest/homes/readings"]
         command += ["--truth", str(self._truth_file(name)), "--end-with-stdin"]
         self._senders.append(
