@@ -209,7 +209,7 @@ _SCHEMAS = {
         columns={
             "description": "each column's values, all of one length",
             "type": "object",
-            "additionalProperties": _list({"type": ["number", "string", "boolean", "null"]}),
+            "additionalProperties": _list({}),
         },
     ),
     "TileProblem": _object(tile=_TEXT, **_PROBLEM_FIELDS),
