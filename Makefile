@@ -69,7 +69,7 @@ lint: dev node ## formatter, linter, types, import directions, budgets, the page
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache >/dev/null || $(BIN)/lint-imports --no-cache
 	$(BIN)/python tools/budgets.py
-	@$(BIN)/python tools/page_schemas.py | (cd web && $(NPM) run --silent types -- --check) || { echo "the page's types are not those of OpenAPI: make types" >&2; exit 1; }
+	@$(BIN)/python tools/page_schemas.py | (cd web && $(NPM) run --silent types -- --check >/dev/null 2>&1) || { echo "the page's types are not those of OpenAPI: make types" >&2; exit 1; }
 	@cd web && $(NPM) run --silent check
 
 format: dev ## put the code in form
