@@ -9,7 +9,7 @@ NPM := PATH="$(CURDIR)/$(BIN):$$PATH" $(CURDIR)/$(BIN)/python -c 'import sys; fr
 PAGE := src/penstock/serve/_ui
 WEB := $(shell find web -type f -not -path 'web/node_modules/*' -not -path 'web/build/*' -not -path 'web/.svelte-kit/*' 2>/dev/null)
 
-.PHONY: help demo install dev web web-dev test test-fast lint format bench chaos wheel lock tools clean
+.PHONY: help demo install dev node web web-dev types test test-fast lint format bench chaos wheel lock tools clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -19,6 +19,7 @@ demo: install web ## a city of 1,000 homes on http://127.0.0.1:8000
 
 install: $(STAMPS)/install ## .venv with what running needs
 dev: $(STAMPS)/dev ## .venv with what testing needs
+node: $(STAMPS)/node
 web: $(STAMPS)/web ## build the page
 
 $(STAMPS)/venv:
@@ -27,6 +28,7 @@ $(STAMPS)/venv:
 	@mkdir -p $(STAMPS) && touch $@
 
 $(STAMPS)/install: $(STAMPS)/venv requirements.lock pyproject.toml
+	@echo "  packages for Python are installed into $(VENV), once: a minute or two" >&2
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock || { echo "the packages could not be installed: check the network (or a proxy: PIP_INDEX_URL, HTTPS_PROXY) and run this again; what was fetched is kept" >&2; exit 1; }
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
@@ -35,36 +37,47 @@ $(STAMPS)/dev: $(STAMPS)/install requirements-dev.lock
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@touch $@
 
-$(STAMPS)/web: $(STAMPS)/install $(WEB)
+$(STAMPS)/node: $(STAMPS)/install web/package.json web/package-lock.json
 	@cd web && $(NPM) ci --silent --no-audit --no-fund || { echo "the page's packages could not be installed: check the network and run this again" >&2; exit 1; }
-	@cd web && $(NPM) run --silent build
+	@touch $@
+
+$(STAMPS)/web: $(STAMPS)/node $(WEB)
+	@echo "  the page is built into $(PAGE), once: about 20 seconds" >&2
+	@cd web && $(NPM) run --silent build >/dev/null
 	@rm -rf $(PAGE) && cp -R web/build $(PAGE)
 	@touch $@
 
-web-dev: install ## the page on :5173 with hot reload, API from :8000
-	cd web && $(NPM) ci --silent && $(NPM) run dev
+web-dev: node ## the page on :5173 with hot reload, API from :8000
+	cd web && $(NPM) run dev
+
+types: node ## the page's API types anew, from OpenAPI
+	@$(BIN)/python tools/page_schemas.py | (cd web && $(NPM) run --silent types)
 
 tools: ## what tests need of the system, where it may be installed
 	@sh tools/system-packages.sh
 
 test: dev web tools ## everything
+	@cd web && $(NPM) run --silent test
 	$(BIN)/python -m pytest -q -ra
 
 test-fast: dev ## what takes seconds
 	$(BIN)/python -m pytest -q -ra -m 'not slow' tests/unit tests/contract
 
-lint: dev ## formatter, linter, types, import directions, budgets
+lint: dev node ## formatter, linter, types, import directions, budgets, the page
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache >/dev/null || $(BIN)/lint-imports --no-cache
 	$(BIN)/python tools/budgets.py
+	@$(BIN)/python tools/page_schemas.py | (cd web && $(NPM) run --silent types -- --check >/dev/null 2>&1) || { echo "the page's types are not those of OpenAPI: make types" >&2; exit 1; }
+	@cd web && $(NPM) run --silent check
 
 format: dev ## put the code in form
 	$(BIN)/ruff format --quiet .
 	$(BIN)/ruff check --quiet --fix .
 
 bench: dev ## the table of figures: benchmarks/results/latest.json
+	@sh tools/system-packages.sh wrk
 	$(BIN)/python -m benchmarks.run
 
 chaos: dev tools ## kills, for longer than the tests do

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,14 @@ _BEGIN, _END = "<!-- bench -->", "<!-- /bench -->"
 
 def main(names: list[str]) -> int:
     """Measure what is named, keep the rest of the earlier results."""
+    if "post" in (names or ALL) and shutil.which("wrk") is None:
+        others = " ".join(name for name in ALL if name != "post")
+        print(
+            "wrk is not here, which post needs: apt-get install wrk; without it, "
+            f"python -m benchmarks.run {others}",
+            file=sys.stderr,
+        )
+        return 1
     entries = json.loads(RESULTS.read_text()) if RESULTS.exists() else []
     for name in names or ALL:
         for figure in importlib.import_module(f"benchmarks.{name}").measure():

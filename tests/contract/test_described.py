@@ -216,6 +216,38 @@ def test_what_is_listed_answers(platform: Up, described: dict[str, Any]) -> None
         assert isinstance(answer.json(), dict)
 
 
+def fits(value: object, schema: dict[str, Any], where: str) -> Iterator[str]:
+    """What of a document is not as its schema says: types, enumerations, fields lost or unnamed."""
+    kinds = {"integer": int, "number": (int, float), "string": str, "array": list, "object": dict,
+             "null": type(None)}  # fmt: skip
+    named = schema.get("type", [])
+    allowed = [kinds[kind] for kind in ([named] if isinstance(named, str) else named)]
+    if allowed and not any(isinstance(value, kind) for kind in allowed):
+        yield f"{where} is {value!r}"
+    if "enum" in schema and value not in schema["enum"]:
+        yield f"{where} is {value!r}"
+    if isinstance(value, list):
+        for place, item in enumerate(value):
+            yield from fits(item, schema.get("items", {}), f"{where}[{place}]")
+    if isinstance(value, dict) and "properties" in schema:
+        if set(schema["required"]) - set(value) or set(value) - set(schema["properties"]):
+            yield f"{where} has {sorted(value)}"
+        for name in set(value) & set(schema["properties"]):
+            yield from fits(value[name], schema["properties"][name], f"{where}.{name}")
+
+
+@pytest.mark.parametrize(
+    ("path", "schema"), [("/v1/status", "Status"), ("/v1/dead-letters", "DeadLetters")]
+)
+def test_documents_are_as_they_are_described(
+    platform: Up, described: dict[str, Any], path: str, schema: str
+) -> None:
+    """The page's types are made from these schemas: what they leave out it does not know of."""
+    assert platform.post(b'{"no":"reading"}', wait="true").status_code == 200
+    document = platform.http.get(path).json()
+    assert list(fits(document, described["components"]["schemas"][schema], path)) == []
+
+
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])
 def test_every_path_is_listed(described: dict[str, Any], path: str) -> None:
     assert path in described["paths"]

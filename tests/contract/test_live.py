@@ -243,20 +243,53 @@ def test_a_tile_that_fails_is_a_problem_and_harms_no_other(
         ("", 404, "not_found"),
         ("homes/echo", 400, "missing_parameter"),
         ("homes/readings_sent?colour=red", 400, "unknown_parameter"),
-        pytest.param(
-            "http://[",
-            404,
-            "not_found",
-        ),
+        ("homes/echo?must=a&n=4294967296", 400, "bad_parameter"),
+        ("http://[", 404, "not_found"),
+        ('a"\n\nevent: tile\ndata: {}', 404, "not_found"),
     ],
 )
-def test_a_tile_that_is_none_is_refused_before_the_stream(
-    platform: Up, tile: str, status: int, code: str
+def test_a_tile_that_is_none_says_why_and_takes_nothing_else_away(
+    view: Callable[..., Viewer], tile: str, status: int, code: str
 ) -> None:
-    answer = platform.http.get("/v1/live", params={"tile": tile})
-    assert answer.status_code == status, answer.text
-    assert answer.headers["Content-Type"] == "application/problem+json"
-    assert (answer.json()["code"], bool(answer.json()["next"])) == (code, True)
+    viewer = view(tile, "homes/steady")
+    viewer.wait(lambda v: v.of("problem") and v.of("status") and v.of("tile", "homes/steady"))
+    problem = viewer.of("problem")[0].data
+    assert (problem["tile"], problem["status"], problem["code"]) == (tile, status, code)
+    assert problem["title"]
+    assert problem["detail"]
+    assert problem["next"]
+    assert {event.data["tile"] for event in viewer.of("tile")} == {"homes/steady"}
+
+
+def test_a_problem_says_what_its_endpoint_would(platform: Up, view: Callable[..., Viewer]) -> None:
+    viewer = view("homes/echo?must=a&n=x")
+    viewer.wait(lambda v: v.of("problem"))
+    said = platform.http.get("/v1/endpoints/homes/echo.json?must=a&n=x").json()
+    told = viewer.of("problem")[0].data
+    assert {k: v for k, v in told.items() if k != "tile"} == said
+
+
+def test_a_tile_comes_to_life_when_its_file_is_saved(
+    platform: Up, view: Callable[..., Viewer], project: Path
+) -> None:
+    """A page that is open while a project grows needs no reload."""
+    file = project / "homes" / "serve" / "grown.sql"
+    viewer = view("homes/grown")
+    viewer.wait(lambda v: v.of("problem"))
+    before = platform.status()["adopted"]
+    file.write_text("/*\ndescription: New.\n*/\nSELECT count() AS n FROM home_latest\n")
+    try:
+        viewer.wait(lambda v: v.of("tile", "homes/grown"), seconds=20)
+        assert platform.status()["adopted"] > before
+        assert (
+            "/v1/endpoints/homes/grown.{format}"
+            in platform.http.get("/openapi.json").json()["paths"]
+        )
+    finally:
+        file.unlink()
+    viewer.wait(
+        lambda v: v.events[-1].name == "problem" or v.of("problem")[-1].at > v.of("tile")[-1].at
+    )
 
 
 def test_too_many_tiles_are_refused_in_words(platform: Up) -> None:

@@ -4,7 +4,7 @@ import { comparison, cityTotal, energySentence, regionLines } from '../src/lib/c
 import { cellAt, layGrid, neighbour } from '../src/lib/city/grid.ts';
 import { blocksOf, energyBounds, homesOf, levelOf, type Home } from '../src/lib/city/homes.ts';
 import { needsOf } from '../src/lib/city/needs.ts';
-import { sortRegions } from '../src/lib/city/regions.ts';
+import { ownPlaces, sortRegions } from '../src/lib/city/regions.ts';
 import type { Status } from '../src/lib/live/types.ts';
 
 const MINUTE = 60_000;
@@ -17,26 +17,39 @@ test('regions keep one order', () => {
 	assert.deepEqual(sortRegions(['west', 'sceaux', 'north', '', 'south', 'east', 'north']), ['north', 'east', 'south', 'west', '', 'sceaux']);
 });
 
-test('energy is pivoted by region, and the running minute is scaled or left out', () => {
-	const columns = {
-		minute_ms: [0, 0, MINUTE, MINUTE],
-		region: ['south', 'north', 'south', 'north'],
-		kw: [10, 20, 5, null]
-	};
-	const half = regionLines(columns, MINUTE * 1.5);
-	assert.deepEqual(half.ends, [MINUTE, MINUTE * 1.5]);
-	assert.deepEqual(half.lines, [{ region: 'north', kw: [20, null] }, { region: 'south', kw: [10, 10] }]);
-	assert.equal(half.running, true);
-	assert.deepEqual(cityTotal(half), [30, 10]);
-	const early = regionLines(columns, MINUTE + 5_000);
-	assert.deepEqual([early.ends, early.running], [[MINUTE], false]);
-	assert.deepEqual(regionLines(undefined, MINUTE).ends, []);
+test('four regions have a place of their own: those of the city, else the largest', () => {
+	assert.deepEqual(ownPlaces(new Map([['west', 1], ['sceaux', 9], ['north', 1], ['', 50], ['south', 1], ['east', 1]])), ['north', 'east', 'south', 'west']);
+	assert.deepEqual(ownPlaces(new Map([['b', 2], ['a', 2], ['c', 9], ['d', 1], ['e', 3]])), ['a', 'b', 'c', 'e']);
+	assert.deepEqual(ownPlaces(new Map([['b', 2], ['south', 1]])), ['south', 'b']);
 });
 
-test('the sentence compares with yesterday, or says that it cannot', () => {
-	assert.equal(energySentence(1284, 1211, 15), 'kW by region, last 15 minutes · now 1,284\u00a0kW, 6\u00a0% above the same time yesterday');
-	assert.match(energySentence(1284, null, 15), /nothing stored yet/);
-	assert.match(energySentence(null, null, 15), /still to come/);
+test('energy is pivoted by region, and all other regions are one line', () => {
+	const columns = {
+		minute_ms: [0, 0, 0, 0, 0, 0, MINUTE, MINUTE, MINUTE],
+		region: ['south', 'north', 'east', 'west', 'sceaux', '', 'south', 'north', 'stambruges'],
+		kw: [10, 20, 1, 2, 0.5, 0.25, 5, null, 3],
+		rows: [9, 9, 9, 9, 1, 1, 9, 9, 1]
+	};
+	const shown = regionLines(columns);
+	assert.deepEqual(shown.ends, [MINUTE, 2 * MINUTE]);
+	assert.deepEqual(shown.lines, [
+		{ region: 'north', kw: [20, null] },
+		{ region: 'east', kw: [1, null] },
+		{ region: 'south', kw: [10, 5] },
+		{ region: 'west', kw: [2, null] },
+		{ region: 'elsewhere', kw: [0.75, 3] }
+	]);
+	assert.deepEqual(cityTotal(shown), [33.75, 8]);
+	assert.deepEqual(regionLines(undefined), { ends: [], lines: [] });
+	const own = regionLines({ minute_ms: [0, 0], region: ['south', ''], kw: [1, 2], rows: [1, 1] });
+	assert.deepEqual(own.lines.map((line) => line.region), ['south', 'no region']);
+});
+
+test('the sentence compares quarters of an hour, or says that it cannot', () => {
+	const said = (now: number | null, compared: string | null) => energySentence(now, compared, 15).replaceAll('\u00a0', ' ');
+	assert.equal(said(1284, comparison(1060, 1000)), 'kW by region, last 15 minutes · now 1,284 kW, in these 15 minutes 6 % above yesterday');
+	assert.match(said(1284, null), /nothing to compare with/);
+	assert.match(said(null, null), /still to come/);
 	assert.equal(comparison(90, 100), '10\u00a0% below');
 	assert.equal(comparison(100, 100.2), 'as much as');
 	assert.equal(comparison(100, 0), null);
@@ -47,7 +60,7 @@ test('homes are read from columns and stand by region', () => {
 	assert.deepEqual(homes.map(({ id, region, ts, energy }) => [id, region, ts, energy]), [[1, 'north', 5, 0.2], [2, '', 6, null]]);
 	const many = Array.from({ length: 20 }, (_, id) => home(id, id % 2 ? 'north' : 'east'));
 	const blocks = blocksOf([...many, home(100001, 'sceaux'), home(100002, 'stambruges')]);
-	assert.deepEqual(blocks.map((block) => [block.name, block.homes.length]), [['north', 10], ['east', 10], ['sceaux, stambruges', 2]]);
+	assert.deepEqual(blocks.map((block) => [block.name, block.homes.length]), [['north', 10], ['east', 10], ['elsewhere', 2]]);
 });
 
 test('levels split the homes into equal parts', () => {
@@ -77,19 +90,24 @@ test('arrow keys and the pointer find cells', () => {
 
 test('what needs you comes from facts, newest first', () => {
 	const status: Status = {
-		version: '1', project: 'p', engine: { state: 'up', version: '26.9' }, rows_per_s: 0, history: null, problems: [],
-		sources: [{ domain: 'homes', source: 'readings', state: 'blocked', reason: 'view refused', accepted: 0, landed: 0, in_flight: 0 }],
-		freshness_ms: { p50: null, p99: null, now: null },
+		version: '1', project: 'p', adopted: 0, engine: { state: 'up', version: '26.9' }, rows_per_s: 0, history: null, problems: [],
+		sources: [{ domain: 'homes', source: 'readings', state: 'blocked', reason: 'view refused', accepted: 0, landed: 0, good: 0, dead: 0, in_flight: 0 }],
+		freshness_ms: { p50: 0, p99: 0, now: 0 },
 		balance: { received: 12, silver: 0, dead_letters: 0, in_flight: 0, difference: 12 }
 	};
-	const letter = { source: 'homes/readings', part: 0, pos: 1, reason: 'ts', ingested_ms: 990_000, raw: '{}' };
-	const heartbeat = { tile: 't', at: 0, received: 0, columns: { late_1m: [3] } };
+	const letter = { domain: 'homes', source: 'readings', part: 0, pos: 1, reason: 'ts', ingested_ms: 990_000, raw: '{}' };
+	const heartbeat = { tile: 't', at: 0, received: 0, columns: { late_1m: [3], rows_1m: ['60'] } };
 	const needs = needsOf({
 		status, deadLetters: { total: 1, items: [letter] }, heartbeat, homes: [home(7, 'north', 1, 600_000), home(8, 'north')], now: 1_000_000
 	});
 	assert.deepEqual(needs.map((need) => need.id), ['blocked homes/readings', 'balance', 'late', 'dead letters', 'silent']);
 	assert.equal(needs.at(-1)?.href, '?home=7');
 	assert.match(needs[0]?.text ?? '', /view refused/);
+	assert.equal(needs.find((need) => need.id === 'dead letters')?.code, 'homes/readings');
+	const usual = { ...heartbeat, columns: { late_1m: [300], rows_1m: [60_000] } };
+	assert.ok(!needsOf({ status, deadLetters: null, heartbeat: usual, homes: [], now: 0 }).some((need) => need.id === 'late'));
+	const down: Status = { ...status, engine: { state: 'down', version: '26.9' } };
+	assert.match(needsOf({ status: down, deadLetters: null, heartbeat: usual, homes: [], now: 0 })[0]?.text ?? '', /engine is down/);
 	const calm: Status = { ...status, sources: [], balance: { ...status.balance, difference: 0 } };
 	assert.deepEqual(needsOf({ status: calm, deadLetters: { total: 0, items: [] }, heartbeat: undefined, homes: [home(8, 'north')], now: 1_000_000 }), []);
 });

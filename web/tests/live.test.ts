@@ -3,16 +3,17 @@ import { test } from 'node:test';
 import { backoff } from '../src/lib/live/backoff.ts';
 import { first, numbers } from '../src/lib/live/columns.ts';
 import { decode } from '../src/lib/live/decode.ts';
-import { ageOf, serverTime } from '../src/lib/live/freshness.ts';
+import { ageOf, landedAge, serverTime } from '../src/lib/live/freshness.ts';
 import { health, STOPPED_AFTER_MS } from '../src/lib/live/health.ts';
 import { liveUrl } from '../src/lib/live/stream.ts';
-import type { Status } from '../src/lib/live/types.ts';
+import type { SourceState, Status } from '../src/lib/live/types.ts';
 
 const STATUS: Status = {
 	version: '0.1.0',
 	project: 'examples',
+	adopted: 0,
 	engine: { state: 'up', version: '26.9' },
-	sources: [{ domain: 'homes', source: 'readings', state: 'live', reason: null, accepted: 3, landed: 3, in_flight: 0 }],
+	sources: [{ domain: 'homes', source: 'readings', state: 'live', reason: '', accepted: 3, landed: 3, good: 3, dead: 0, in_flight: 0 }],
 	freshness_ms: { p50: 400, p99: 700, now: 400 },
 	rows_per_s: 1000,
 	balance: { received: 3, silver: 3, dead_letters: 0, in_flight: 0, difference: 0 },
@@ -45,20 +46,28 @@ test('freshness needs no right clock in the browser', () => {
 	assert.equal(ageOf(undefined, 50), null);
 	assert.equal(ageOf({ ...tile, columns: { last_ingested_ms: [null] } }, 50), null);
 	assert.equal(serverTime(tile, 1_050), 1_001_000);
+	assert.equal(landedAge(STATUS, 50, 1_050), 1_400);
+	assert.equal(landedAge({ ...STATUS, freshness_ms: { p50: 0, p99: 0, now: 0 } }, 50, 1_050), null, 'nothing has landed yet');
 });
 
 test('the state of the line is said honestly', () => {
-	const live = { phase: 'live', status: STATUS, ageMs: 400, retryMs: 0 } as const;
+	const live = { phase: 'live', status: STATUS, ageMs: 400, retryMs: 0, stoppedAfterMs: STOPPED_AFTER_MS } as const;
 	assert.equal(health(live).label, 'live');
 	assert.equal(health(live).stale, false);
 	assert.equal(health({ ...live, ageMs: STOPPED_AFTER_MS + 1 }).label, 'source stopped');
 	assert.equal(health({ ...live, ageMs: STOPPED_AFTER_MS + 1 }).stale, true);
 	assert.equal(health({ ...live, ageMs: null }).label, 'no rows yet');
 	assert.equal(health({ ...live, phase: 'reconnecting', retryMs: 1_200 }).detail, 'next try in 2 s');
-	const restarting: Status = { ...STATUS, engine: { state: 'restarting', version: '26.9' } };
-	assert.equal(health({ ...live, status: restarting }).label, 'engine restarting');
-	const blocked: Status = { ...STATUS, sources: STATUS.sources.map((source) => ({ ...source, state: 'blocked' })) };
-	assert.deepEqual([health({ ...live, status: blocked }).label, health({ ...live, status: blocked }).tone], ['source blocked', 'bad']);
+	assert.equal(health({ ...live, ageMs: 3_600_000, stoppedAfterMs: null }).label, 'live', 'rows that come as they may');
+	for (const state of ['starting', 'down', 'stopped'] as const) {
+		const away: Status = { ...STATUS, engine: { state, version: '26.9' } };
+		assert.deepEqual([health({ ...live, status: away }).label, health({ ...live, status: away }).stale], [`engine ${state}`, true]);
+	}
+	const of = (state: SourceState): Status => ({ ...STATUS, sources: STATUS.sources.map((source) => ({ ...source, state })) });
+	const said = (state: SourceState) => health({ ...live, status: of(state) });
+	assert.deepEqual([said('blocked').label, said('blocked').tone, said('blocked').detail], ['source blocked', 'bad', 'homes/readings']);
+	assert.deepEqual([said('recovering').label, said('recovering').stale], ['source recovering', true]);
+	assert.deepEqual([said('idle').label, said('live').label], ['live', 'live']);
 });
 
 test('waits grow to eight seconds', () => {

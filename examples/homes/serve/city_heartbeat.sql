@@ -7,7 +7,8 @@ columns:
   rows_1m: rows that arrived in the last six whole ten seconds
   rows_per_s: rows that arrived in the last whole ten seconds, a second
   kw_now: mean power of all regions in the last whole minute, kW; null where nothing was sent
-  kw_yesterday: the same minute a day before, kW; null where nothing was sent
+  kw_15m: mean power of the last fifteen whole minutes, of those with readings, kW; null where nothing was sent
+  kw_15m_yesterday: the same a day before, kW; single minutes would compare noise with noise
   temperature_now: mean inside temperature of the last whole minute, °C; null where nothing was sent
   late_1m: rows of rows_1m that were over 60 s and at most an hour old; older ones are history
   last_ts_ms: time of the newest reading, epoch ms
@@ -24,7 +25,8 @@ SELECT
     rows_1m,
     rows_10s / 10 AS rows_per_s,
     kw_now,
-    kw_yesterday,
+    kw_15m,
+    kw_15m_yesterday,
     temperature_now,
     late_1m,
     last_ts_ms,
@@ -53,8 +55,10 @@ CROSS JOIN
     -- Wh in a minute, times 60, is W.
     SELECT
         round(toFloat64(sumOrNullIf(energy_sum, minute = last_minute)) * 60 / 1000, 5) AS kw_now,
-        round(toFloat64(sumOrNullIf(energy_sum, minute = day_before)) * 60 / 1000, 5) AS kw_yesterday,
+        round(toFloat64(sumOrNullIf(energy_sum, minute > day_before)) * 60 / 1000 / uniqExactIf(minute, minute > day_before), 5) AS kw_15m,
+        round(toFloat64(sumOrNullIf(energy_sum, minute <= day_before)) * 60 / 1000 / uniqExactIf(minute, minute <= day_before), 5) AS kw_15m_yesterday,
         avgMergeIf(temperature_avg, minute = last_minute) AS temperature_now
     FROM city_minute
-    WHERE minute IN (last_minute, day_before)
+    WHERE (minute > last_minute - INTERVAL 15 MINUTE AND minute <= last_minute)
+        OR (minute > day_before - INTERVAL 15 MINUTE AND minute <= day_before)
 ) AS of_minutes

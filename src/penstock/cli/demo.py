@@ -74,7 +74,7 @@ def _report(account: dict[str, object], *, as_json: bool) -> None:
 
 
 def _welcome(place: Place, homes: int) -> None:
-    say(f"  Penstock   {place.project.title}   data {place.data}")
+    say(f"  {place.project.title}   data {place.data}")
     say(f"  Page        {place.url}")
     say(f"  API         {place.url}/openapi.json")
     say(f"  ClickHouse  http://127.0.0.1:{place.settings.number('engine_port')}  (read-only)")
@@ -82,6 +82,6 @@ def _welcome(place: Place, homes: int) -> None:
     say("  Try:  curl -s '" + place.url + "/v1/endpoints/city_heartbeat.json'")
     say(
         f"        curl {place.url}/v1/ingest/homes/readings -d '"
-        '{"home_id":7,"ts":"\'$(date -u +%FT%TZ)\'","energy":1.2}\''
+        '{"home_id":7,"ts":"\'$(date -u +%FT%TZ)\'","region":"north","energy":1.2}\''
     )
     say("  Stop: Ctrl-C")

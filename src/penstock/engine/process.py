@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import structlog
 
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _KEPT = ("PATH", "HOME", "LANG", "TMPDIR", "PYTHONPATH", "VIRTUAL_ENV", "LD_LIBRARY_PATH")
+State = Literal["starting", "up", "down", "stopped"]
+"""How an embedded engine is; `down` is started again after a pause."""
+
 _START = 60.0  # seconds an engine may take to open a large directory
 _STOP = 15.0
 _LOOK = 0.2  # seconds between looks whether a start is still wanted
@@ -52,7 +55,7 @@ class EngineProcess:
         self._lock = threading.RLock()
         self._stopping = False
         self.starts = 0
-        self.state = "stopped"
+        self.state: State = "stopped"
         self.on_start: Callable[[], None] = lambda: None
 
     @property

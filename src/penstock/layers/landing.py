@@ -16,7 +16,7 @@ import hashlib
 import threading
 import time
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import structlog
 
@@ -40,6 +40,9 @@ if TYPE_CHECKING:
     from penstock.project.objects import Project, Relation
     from penstock.sources.replayable import Frame, Replayable
     from penstock.store.ledger import Batch, Intent, Ledger
+
+StateName = Literal["idle", "live", "recovering", "blocked"]
+"""How a source's landing is."""
 
 _ATTEMPTS = 5  # failures of one batch before its source counts as blocked
 _IDLE = 0.02  # seconds between looks at a source that has nothing
@@ -100,14 +103,14 @@ class State:
     """What is known of a source's landing, for people.
 
     Attributes:
-        name: `idle`, `live`, `recovering` or `blocked`.
+        name: how it is, in a word.
         reason: why it is blocked.
         good: rows landed in silver, ever.
         dead: rows landed as dead letters, ever.
         last_ms: when the last batch was closed, epoch milliseconds.
     """
 
-    name: str = "idle"
+    name: StateName = "idle"
     reason: str = ""
     good: int = 0
     dead: int = 0

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -31,6 +30,7 @@ _SENDERS = ("live", *_PAST)
 _PLAN = "demo_past"  # note: until when, of how many homes, and how far earlier runs came
 _FILES = ("household_power", "appliances_energy")
 _DRAIN = 60.0
+_SEED = "3"  # one city for all senders; their readings differ by when they start
 _END = 20.0  # seconds a sender may take to write its last counts
 _log = structlog.get_logger(__name__)
 
@@ -61,8 +61,7 @@ class Demo:
         plan = self._plan()
         for name in _SENDERS:
             self._truth_file(name).unlink(missing_ok=True)
-        now = str(int(time.time()))
-        self._spawn("live", ["--homes", str(self.homes), "--seed", now])
+        self._spawn("live", ["--homes", str(self.homes)])
         if self.history:
             self._send_history(plan)
         self._loader = threading.Thread(target=self._load_files, daemon=True)
@@ -94,13 +93,13 @@ class Demo:
             ("recent", until, 1, _DAY_ROWS),
             ("history", until - _DAY, HISTORY_DAYS - 1, HISTORY_ROWS - _DAY_ROWS),
         )
-        for seed, (name, end, days, rows) in enumerate(pieces, start=1):
+        for name, end, days, rows in pieces:
             sent = plan["sent"][name]
             if rows - sent < plan["homes"]:  # each home gets the same number of them
                 continue
             words = ["--history", f"{days}d", "--start", end.isoformat(), "--rows", str(rows)]
             words += ["--rate", str(HISTORY_RATE), "--homes", str(plan["homes"])]
-            self._spawn(name, [*words, "--seed", str(seed), "--skip", str(sent)])
+            self._spawn(name, [*words, "--skip", str(sent)])
         self.platform.history = self._progress
 
     def finish(self) -> dict[str, Any]:
@@ -147,6 +146,7 @@ class Demo:
 
     def _spawn(self, name: str, words: list[str]) -> None:
         command = [sys.executable, "-m", "penstock.cli", "simulate", "homes", *words]
+        command += ["--seed", _SEED]
         command += ["--url", f"{self.url}/v1/ingest/homes/readings"]
         command += ["--truth", str(self._truth_file(name)), "--end-with-stdin"]
         self._senders.append(

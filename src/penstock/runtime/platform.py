@@ -78,6 +78,7 @@ class Platform:
         self._engine_version = ""
         self._audited = False
         self.reconcile = Shared(self._reconcile)
+        self._adopted = 0
         if settings.text("host") not in _LOOPBACK:
             raise UsageError(
                 f"host {settings.text('host')} is not this machine, and there is no login yet",
@@ -166,6 +167,7 @@ class Platform:
         self._versions.bump(applied.created)
         if self._application is not None:
             self._application.adopt(project)
+        self._adopted += 1  # who sees it finds the new files served
         for source, lander in self._make_landers():
             lander.start()
             self._start_lander(source, lander)
@@ -216,6 +218,7 @@ class Platform:
         return {
             "version": penstock.__version__,
             "project": self.project.title or self.project.name,
+            "adopted": self._adopted,
             "engine": {
                 "state": self._engine.state if self._engine else "up",
                 "version": self._engine_version,

@@ -128,8 +128,7 @@ class Application:
 
         async def letters() -> bytes:
             """Asked for each second; read from the tables only when there are others."""
-            domains = self._services.project.domains
-            total = self._dead(domains[0].name) if domains else 0
+            total = self._dead()
             if self._newest is None or self._newest[0] != total:
                 document = await asyncio.to_thread(self._letters, "", 20)
                 self._newest = (total, json.dumps(document).encode())
@@ -144,18 +143,20 @@ class Application:
         return dead_letters.within(services.project, services.client, source, receipts, most)
 
     def _letters(self, domain: str, limit: int) -> dict[str, Any]:
-        """The newest dead letters of a domain; of the first where none is named."""
+        """The newest dead letters of a domain; of all where none is named."""
         project = self._services.project
-        if not domain and not project.domains:
-            return {"total": 0, "items": []}
-        found = project.domain(domain) if domain else project.domains[0]
-        items = dead_letters.newest(found, self._services.client, limit)
-        return {"total": self._dead(found.name), "items": items}
+        items = [
+            {"domain": found.name, **letter}
+            for found in ([project.domain(domain)] if domain else project.domains)
+            for letter in dead_letters.newest(found, self._services.client, limit)
+        ]
+        items.sort(key=lambda letter: -int(letter["ingested_ms"]))
+        return {"total": self._dead(domain), "items": items[:limit]}
 
-    def _dead(self, domain: str) -> int:
-        """Dead letters of a domain, ever."""
+    def _dead(self, domain: str = "") -> int:
+        """Dead letters of a domain, or of all, ever."""
         sources = self._services.status()["sources"]
-        return sum(source["dead"] for source in sources if source["domain"] == domain)
+        return sum(s["dead"] for s in sources if not domain or s["domain"] == domain)
 
     async def _status(self, _request: Request) -> Response:
         return JSONResponse(await asyncio.to_thread(self._services.status))

@@ -1,4 +1,9 @@
-"""Live pages: one event stream a tab, one query for all viewers of a tile."""
+"""Live pages: one event stream a tab, one query for all viewers of a tile.
+
+A stream always opens. A tile that cannot be shown, because no endpoint has its name, a parameter
+is off or its query fails, says so in `problem` events, and is shown as soon as that has passed:
+one endpoint that a project lacks takes neither the status nor the other tiles away from a page.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +21,7 @@ from starlette.responses import StreamingResponse
 from penstock.errors import BadInputError, PenstockError, UsageError
 from penstock.serve.cache import tables_of
 from penstock.serve.params import bind
+from penstock.serve.problems import answer_to
 from penstock.settings import duration
 
 if TYPE_CHECKING:
@@ -53,11 +59,9 @@ class Viewer:
 
 @dataclass(eq=False)
 class Tile:
-    """An endpoint with parameters that somebody looks at."""
+    """What somebody looks at: an endpoint with parameters, written as its name."""
 
     name: str
-    endpoint: Endpoint
-    params: dict[str, str]
     viewers: set[Viewer] = field(default_factory=set)
     frame: bytes = b""
     body: bytes = b""
@@ -90,7 +94,7 @@ class Live:
         """Open a stream: `?tile=domain/endpoint?param=value`, as often as there are tiles.
 
         Raises:
-            UsageError: a tile names no endpoint. BadInputError: a parameter is off.
+            BadInputError: there are too many tiles.
         """
         names = request.query_params.getlist("tile")
         if len(names) > _MOST_TILES:
@@ -100,7 +104,7 @@ class Live:
                 f"{len(names)} tiles are asked for; a stream has at most {_MOST_TILES}",
                 next_step="open a second stream",
             )
-        tiles = [self._tile(name) for name in names]
+        tiles = [self._tiles.get(name) or Tile(name) for name in names]
         return StreamingResponse(
             self._stream(tiles),
             media_type="text/event-stream",
@@ -119,11 +123,8 @@ class Live:
             if task is not None:
                 task.cancel()
 
-    def _tile(self, name: str) -> Tile:
-        return self._tiles[name] if name in self._tiles else Tile(name, *self._find(name))
-
     def _find(self, name: str) -> tuple[Endpoint, dict[str, str]]:
-        """The endpoint and the parameters that a tile's name says."""
+        """The endpoint and the parameters that a tile's name says, as the project is now."""
         try:
             parts = urlsplit(name)
         except ValueError as error:
@@ -179,11 +180,18 @@ class Live:
     async def _refresh(self, tile: Tile) -> None:
         """Ask again when a table or a file has changed or the clock has moved; send what is new."""
         while True:
-            tables, project = tables_of(tile.endpoint), self._endpoints.version
-            pace = max(_TICK, duration(tile.endpoint.header.text("refresh") or "250ms"))
-            asked = time.monotonic()
+            asked, project, pace = time.monotonic(), self._endpoints.version, _TICK
+            tables: tuple[str, ...] = ()
             seen = self._versions.of(tables)
-            frame = await self._ask(tile)
+            try:
+                endpoint, params = self._find(tile.name)
+                tables = tables_of(endpoint)
+                pace = max(_TICK, duration(endpoint.header.text("refresh") or "250ms"))
+                seen = self._versions.of(tables)
+                frame = await self._ask(tile, endpoint, params)
+            except PenstockError as error:
+                tile.body = b""  # so that the next answer is sent even where it is the old one
+                frame = _problem(tile.name, error)
             for viewer in tile.viewers if frame else ():
                 viewer.send(tile.name, frame)
             while (waited := time.monotonic() - asked) < pace or (  # noqa: ASYNC110 - threads bump
@@ -193,18 +201,10 @@ class Live:
             ):
                 await asyncio.sleep(0.05)
 
-    async def _ask(self, tile: Tile) -> bytes:
-        """The tile's frame where it differs from the last, a problem, or nothing."""
-        try:
-            tile.endpoint, tile.params = self._find(tile.name)  # as the project is now
-            # One query serves all viewers already: a tile has no need of an older answer.
-            answer, _ = await self._endpoints.answer(
-                tile.endpoint, tile.params, "JSONColumns", stale=False
-            )
-        except PenstockError as error:
-            tile.body = b""  # so that the next answer is sent even where it is the old one
-            document = {"tile": tile.name, "title": "The query failed", "detail": error.what}
-            return _event("problem", json.dumps(document).encode())
+    async def _ask(self, tile: Tile, endpoint: Endpoint, params: dict[str, str]) -> bytes:
+        """The tile's frame where it differs from the last, or nothing."""
+        # One query serves all viewers already: a tile has no need of an older answer.
+        answer, _ = await self._endpoints.answer(endpoint, params, "JSONColumns", stale=False)
         if answer.body == tile.body:
             return b""
         tile.body = answer.body
@@ -231,6 +231,12 @@ class Live:
                     for viewer in self._viewers:
                         viewer.send(name, frame)
             await asyncio.sleep(_STATUS)
+
+
+def _problem(tile: str, error: PenstockError) -> bytes:
+    """The same document that the endpoint itself would answer with, and whose it is."""
+    said = json.loads(bytes(answer_to(error).body))
+    return _event("problem", json.dumps({"tile": tile, **said}).encode())
 
 
 def _event(name: str, data: bytes) -> bytes:

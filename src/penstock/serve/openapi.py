@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import penstock
+from penstock.engine.process import State
 from penstock.inflate import ENCODINGS
+from penstock.layers.landing import StateName
 from penstock.serve.endpoints import FORMATS
 
 if TYPE_CHECKING:
@@ -21,7 +23,7 @@ _PROBLEM = {
 
 
 def document(project: Project) -> dict[str, Any]:
-    """The OpenAPI 3.1 document of a project."""
+    """The OpenAPI 3.1 document of a project; the page's types are made from its schemas."""
     paths: dict[str, Any] = {}
     for source in project.sources():
         if source.kind == "http":
@@ -130,24 +132,51 @@ def _get(summary: str, operation: str, schema: str = "") -> dict[str, Any]:
 
 
 def _object(**properties: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON Schema
-    return {"type": "object", "properties": properties}
+    """An object that has all of these; but what is named `next` may be left out."""
+    required = [name for name in properties if name != "next"]
+    return {"type": "object", "properties": properties, "required": required}
+
+
+def _list(items: dict[str, Any], description: str = "") -> dict[str, Any]:
+    said = {"description": description} if description else {}
+    return {"type": "array", "items": items, **said}
+
+
+def _live() -> dict[str, Any]:
+    """The event stream; the document of each event has the schema of its name."""
+    path = _get("Server-sent events: tile, problem, status, dead_letters, bye", "live")
+    tile = {
+        "name": "tile",
+        "in": "query",
+        "required": False,
+        "description": "domain/endpoint?param=value; as often as there are tiles",
+        "schema": {"type": "string"},
+    }
+    names = ("Tile", "TileProblem", "Status", "DeadLetters")
+    events = {"oneOf": [{"$ref": f"#/components/schemas/{name}"} for name in names]}
+    path["get"]["parameters"] = [tile]
+    path["get"]["responses"]["200"]["content"] = {"text/event-stream": {"schema": events}}
+    return path
 
 
 _WHOLE = {"type": "integer"}
 _TEXT = {"type": "string"}
+_PROBLEM_FIELDS = {
+    "type": _TEXT, "title": _TEXT, "status": _WHOLE, "detail": _TEXT, "code": _TEXT, "next": _TEXT,
+}  # fmt: skip
 _PLATFORM = {
     "/v1/status": _get("How the platform is: sources, freshness, balance", "status", "Status"),
-    "/v1/dead-letters": _get("Newest dead letters of a domain", "dead_letters", "DeadLetters"),
+    "/v1/dead-letters": _get(
+        "Newest dead letters, of all domains or of one", "dead_letters", "DeadLetters"
+    ),
     "/v1/reconcile": _get("Prove that nothing is lost or doubled", "reconcile"),
-    "/v1/live": _get("Server-sent events: tiles, status, dead letters", "live"),
+    "/v1/live": _live(),
     "/healthz": _get("The process answers", "healthz"),
     "/readyz": _get("The engine answers and no source is blocked", "readyz"),
     "/metrics": _get("Prometheus text", "metrics"),
 }
 _SCHEMAS = {
-    "Problem": _object(
-        type=_TEXT, title=_TEXT, status=_WHOLE, detail=_TEXT, code=_TEXT, next=_TEXT
-    ),
+    "Problem": _object(**_PROBLEM_FIELDS),
     "Accepted": _object(accepted=_WHOLE, source=_TEXT),
     "Landed": _object(
         accepted=_WHOLE,
@@ -162,34 +191,44 @@ _SCHEMAS = {
     "Status": _object(
         version=_TEXT,
         project=_TEXT,
-        engine=_object(state=_TEXT, version=_TEXT),
-        sources={
-            "type": "array",
-            "items": _object(
-                domain=_TEXT, source=_TEXT, state=_TEXT, reason=_TEXT,
-                accepted=_WHOLE, landed=_WHOLE, in_flight=_WHOLE,
-            ),
-        },
+        adopted={**_WHOLE, "description": "how often the files were taken up since the start"},
+        engine=_object(state={"type": "string", "enum": list(get_args(State))}, version=_TEXT),
+        sources=_list(
+            _object(
+                domain=_TEXT, source=_TEXT,
+                state={"type": "string", "enum": list(get_args(StateName))}, reason=_TEXT,
+                accepted=_WHOLE, landed=_WHOLE, good=_WHOLE, dead=_WHOLE, in_flight=_WHOLE,
+            )
+        ),
         freshness_ms=_object(p50=_WHOLE, p99=_WHOLE, now=_WHOLE),
         rows_per_s={"type": "number"},
         balance=_object(
             received=_WHOLE, silver=_WHOLE, dead_letters=_WHOLE, in_flight=_WHOLE,
             difference=_WHOLE,
         ),
-        problems={
-            "type": "array",
-            "description": "mistakes in the project's files as saved; those before are served",
-            "items": _object(file=_TEXT, line=_WHOLE, cause=_TEXT, hint=_TEXT),
-        },
-        history={"type": ["object", "null"], "properties": {"done": _WHOLE, "target": _WHOLE}},
+        problems=_list(
+            _object(file=_TEXT, line=_WHOLE, cause=_TEXT, hint=_TEXT),
+            "mistakes in the project's files as saved; those before are served",
+        ),
+        history={**_object(done=_WHOLE, target=_WHOLE), "type": ["object", "null"]},
     ),
     "DeadLetters": _object(
         total=_WHOLE,
-        items={
-            "type": "array",
-            "items": _object(
-                source=_TEXT, part=_WHOLE, pos=_WHOLE, reason=_TEXT, ingested_ms=_WHOLE, raw=_TEXT
-            ),
+        items=_list(
+            _object(
+                domain=_TEXT, source=_TEXT, part=_WHOLE, pos=_WHOLE, reason=_TEXT,
+                ingested_ms=_WHOLE, raw=_TEXT,
+            )
+        ),
+    ),
+    "Tile": _object(
+        tile=_TEXT,
+        at={**_WHOLE, "description": "when it was asked, epoch ms"},
+        columns={
+            "description": "each column's values, all of one length",
+            "type": "object",
+            "additionalProperties": _list({}),
         },
     ),
+    "TileProblem": _object(tile=_TEXT, **_PROBLEM_FIELDS),
 }  # fmt: skip

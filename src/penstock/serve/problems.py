@@ -36,6 +36,15 @@ def problem(status: int, title: str, detail: str, *, code: str, next_step: str =
 
 async def on_error(_request: Request, error: Exception) -> Response:
     """Turn one of our errors into its document; anything else is not handled here."""
+    return answer_to(error)
+
+
+def answer_to(error: Exception) -> Response:
+    """An error's document.
+
+    Raises:
+        Exception: the error, where it is none of ours.
+    """
     if isinstance(error, BadInputError):
         code = error.title.lower().replace(" ", "_").replace("-", "_")
         answer = problem(

@@ -1,49 +1,39 @@
 /** Energy by region: rows of (minute, region, kW) to one line a region, and the sentence about them. */
-import { numbers } from '../live/columns.ts';
+import { numbers, texts } from '../live/columns.ts';
 import type { Columns } from '../live/types.ts';
 import { decimal, percent } from '../format/number.ts';
-import { regionName, sortRegions } from './regions.ts';
+import { ELSEWHERE, ownPlaces, regionName } from './regions.ts';
 
 const MINUTE = 60_000;
 
-/** The running minute is shown once this much of it is in; before, its estimate would jump. */
-const ENOUGH_MS = 20_000;
-
 export interface RegionLines {
-	/** Ends of the minutes, epoch ms, ascending; of the running one the end of what is in. */
+	/** Ends of the minutes, epoch ms, ascending. */
 	ends: number[];
 	lines: { region: string; kw: (number | null)[] }[];
-	/** True when the last minute is still running and its figures are scaled up to a whole one. */
-	running: boolean;
 }
 
-/**
- * Pivots the answer. The sum of the running minute still grows, and a line that always falls at its
- * right end would be a false statement: it is left out at first, then scaled by the share of the
- * minute that `lastTs` (event time of the newest reading, epoch ms) says is in.
- */
-export function regionLines(columns: Columns | undefined, lastTs: number): RegionLines {
-	const minute = numbers(columns, 'minute_ms');
+/** Pivots the answer, which has whole minutes only; a region without a place of its own is elsewhere. */
+export function regionLines(columns: Columns | undefined): RegionLines {
+	const minute = numbers(columns, 'minute_ms').map((ms) => ms ?? 0);
 	const kw = numbers(columns, 'kw');
-	const region = (columns?.region ?? []).map((name) => String(name ?? ''));
-	const shown = (ms: number | null): ms is number => ms !== null && lastTs - ms >= ENOUGH_MS;
-	const scale = (ms: number) => MINUTE / Math.min(MINUTE, lastTs - ms);
+	const rows = numbers(columns, 'rows');
+	const region = texts(columns, 'region');
 
-	const minutes = [...new Set(minute.filter(shown))].sort((a, b) => a - b);
+	const readings = new Map<string, number>();
+	region.forEach((name, row) => readings.set(name, (readings.get(name) ?? 0) + (rows[row] ?? 0)));
+	const own = ownPlaces(readings);
+	const names = own.length < readings.size ? [...own.map(regionName), ELSEWHERE] : own.map(regionName);
+
+	const minutes = [...new Set(minute)].sort((a, b) => a - b);
 	const place = new Map(minutes.map((ms, index) => [ms, index]));
-	const regions = sortRegions(region.filter((_, row) => shown(minute[row] ?? null)));
-	const empty = () => new Array<number | null>(minutes.length).fill(null);
-	const lines = regions.map((name) => ({ region: regionName(name), kw: empty() }));
-	const lineOf = new Map(regions.map((name, index) => [name, lines[index]]));
+	const lines = names.map((name) => ({ region: name, kw: new Array<number | null>(minutes.length).fill(null) }));
 	region.forEach((name, row) => {
-		const ms = minute[row] ?? NaN;
-		const index = place.get(ms);
+		const line = lines[own.includes(name) ? own.indexOf(name) : own.length];
+		const index = place.get(minute[row] ?? 0);
 		const value = kw[row] ?? null;
-		const line = lineOf.get(name);
-		if (index !== undefined && line) line.kw[index] = value === null ? null : value * scale(ms);
+		if (line && index !== undefined && value !== null) line.kw[index] = (line.kw[index] ?? 0) + value;
 	});
-	const ends = minutes.map((ms) => Math.min(ms + MINUTE, lastTs));
-	return { ends, lines, running: lastTs - (minutes.at(-1) ?? 0) < MINUTE };
+	return { ends: minutes.map((ms) => ms + MINUTE), lines };
 }
 
 /** All regions of each minute together, in kW. */
@@ -59,11 +49,13 @@ export function comparison(now: number | null, before: number | null): string | 
 	return `${percent(Math.abs(share))} ${share > 0 ? 'above' : 'below'}`;
 }
 
-/** The chart in one sentence. */
-export function energySentence(now: number | null, yesterday: number | null, span: number): string {
+/**
+ * The chart in one sentence. `now` is the last whole minute's kW; what is compared are quarters of an
+ * hour, because the minutes of a history in which homes report every few minutes are mostly noise.
+ */
+export function energySentence(now: number | null, compared: string | null, span: number): string {
 	const head = `kW by region, last ${span} minutes`;
 	if (now === null) return `${head} · the first complete minute is still to come`;
-	const compared = comparison(now, yesterday);
-	const tail = compared ? `${compared} the same time yesterday` : 'nothing stored yet for the same time yesterday';
+	const tail = compared ? `in these ${span} minutes ${compared} yesterday` : 'nothing to compare with stored yet';
 	return `${head} · now ${decimal(now, now < 100 ? 1 : 0, 'kW')}, ${tail}`;
 }

@@ -3,7 +3,7 @@ import { numbers } from '../live/columns.ts';
 import type { Columns } from '../live/types.ts';
 import { count, decimal } from '../format/number.ts';
 import { ago } from '../format/time.ts';
-import { regionName, sortRegions } from './regions.ts';
+import { ELSEWHERE, regionName, sortRegions } from './regions.ts';
 
 /** A home that has sent nothing for this long is called silent. */
 export const SILENT_MS = 5 * 60_000;
@@ -63,10 +63,7 @@ export function blocksOf(homes: readonly Home[]): Block[] {
 	const large = names.filter((name) => of(name).length >= SMALL_REGION);
 	const small = names.filter((name) => of(name).length < SMALL_REGION);
 	const blocks = large.map((name) => ({ name: regionName(name), homes: of(name) }));
-	if (small.length > 0) {
-		const name = small.length <= 3 ? small.map(regionName).join(', ') : 'elsewhere';
-		blocks.push({ name, homes: small.flatMap(of) });
-	}
+	if (small.length > 0) blocks.push({ name: ELSEWHERE, homes: small.flatMap(of) });
 	return blocks;
 }
 

@@ -1,9 +1,12 @@
 /** «What needs you»: the few things a person should act on, from facts the platform states. */
 import { first } from '../live/columns.ts';
 import type { DeadLetters, Status, Tile } from '../live/types.ts';
-import { count, decimal } from '../format/number.ts';
-import type { Tone } from '../live/health.ts';
+import { count, decimal, percent } from '../format/number.ts';
+import { ENGINE, type Tone } from '../live/health.ts';
 import { isSilent, type Home } from './homes.ts';
+
+/** A few late rows are how devices are; from this share on something is wrong with them. */
+const MANY_LATE = 0.05;
 
 export interface Need {
 	id: string;
@@ -27,15 +30,16 @@ export interface Facts {
 
 function fromStatus(status: Status): Need[] {
 	const needs: Need[] = [];
-	if (status.engine.state === 'restarting') {
-		needs.push({ id: 'engine', text: 'The engine is restarting; rows wait in the spool', href: 'v1/status', tone: 'warn', at: null });
+	if (status.engine.state !== 'up') {
+		const { detail, tone } = ENGINE[status.engine.state];
+		needs.push({ id: 'engine', text: `The engine is ${status.engine.state}: ${detail}`, href: 'v1/status', tone, at: null });
 	}
 	for (const source of status.sources) {
 		if (source.state !== 'blocked') continue;
 		const name = `${source.domain}/${source.source}`;
 		needs.push({
 			id: `blocked ${name}`,
-			text: `Source ${name} is blocked: ${source.reason ?? 'no reason given'}`,
+			text: `Source ${name} is blocked: ${source.reason || 'no reason given'}`,
 			href: 'v1/status',
 			tone: 'bad',
 			at: null
@@ -59,12 +63,12 @@ function fromStatus(status: Status): Need[] {
 function fromDeadLetters(letters: DeadLetters): Need[] {
 	if (letters.total === 0) return [];
 	const newest = letters.items[0];
-	const sources = new Set(letters.items.map((item) => item.source));
+	const sources = new Set(letters.items.map((item) => `${item.domain}/${item.source}`));
 	const rows = letters.total === 1 ? '1 row does not fit' : `${decimal(letters.total)} rows do not fit`;
 	return [{
 		id: 'dead letters',
 		text: rows,
-		code: sources.size === 1 ? newest?.source : undefined,
+		code: sources.size === 1 ? [...sources][0] : undefined,
 		href: '#dead-letters',
 		tone: 'warn',
 		at: newest?.ingested_ms ?? null
@@ -92,10 +96,9 @@ export function needsOf({ status, deadLetters, heartbeat, homes, now }: Facts): 
 		...(deadLetters ? fromDeadLetters(deadLetters) : []),
 		...fromHomes(homes, now)
 	];
-	const late = first(heartbeat?.columns, 'late_1m') ?? 0;
-	if (late > 0) {
-		const rows = late === 1 ? '1 row came' : `${decimal(late)} rows came`;
-		needs.push({ id: 'late', text: `${rows} over a minute late, in the last minute`, href: '#heartbeat', tone: 'none', at: null });
+	const share = (first(heartbeat?.columns, 'late_1m') ?? 0) / (first(heartbeat?.columns, 'rows_1m') || 1);
+	if (share >= MANY_LATE) {
+		needs.push({ id: 'late', text: `${percent(share)} of the last minute's rows came over a minute late`, href: '#heartbeat', tone: 'warn', at: null });
 	}
 	return needs.sort((a, b) => (b.at ?? Infinity) - (a.at ?? Infinity) || 0);
 }

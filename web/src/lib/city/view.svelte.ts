@@ -1,9 +1,8 @@
 /** What several parts of the page ask about the city, worked out once. */
-import { clock } from '../live/clock.svelte.ts';
 import { first } from '../live/columns.ts';
-import { ageOf, serverTime } from '../live/freshness.ts';
-import { health } from '../live/health.ts';
+import { comparison } from './energy.ts';
 import { live } from '../live/store.svelte.ts';
+import { vitals } from '../shell/vitals.svelte.ts';
 import { homesOf } from './homes.ts';
 import { needsOf } from './needs.ts';
 import { ENERGY, HEARTBEAT, HOMES } from './tiles.ts';
@@ -14,28 +13,18 @@ class CityView {
 	homesTile = $derived(live.tiles[HOMES]);
 	homes = $derived(homesOf(this.homesTile?.columns));
 	homesById = $derived(new Map(this.homes.map((home) => [home.id, home])));
-
-	/** Age of the newest row on screen, in ms. */
-	ageMs = $derived(ageOf(this.heartbeat, clock.now));
-	/** The server's clock in whole seconds, as epoch ms. */
-	now = $derived(Math.floor(serverTime(this.heartbeat, clock.now) / 1000) * 1000);
-	health = $derived(
-		health({
-			phase: live.phase,
-			status: live.status,
-			ageMs: this.ageMs,
-			retryMs: live.retryAt - clock.now
-		})
-	);
 	needs = $derived(
 		needsOf({
 			status: live.status,
 			deadLetters: live.deadLetters,
 			heartbeat: this.heartbeat,
 			homes: this.homes,
-			now: this.now
+			now: vitals.now
 		})
 	);
+
+	/** How the last quarter of an hour compares with yesterday's; nothing while that is being filled in. */
+	compared = $derived(live.status?.history ? null : comparison(this.figure('kw_15m'), this.figure('kw_15m_yesterday')));
 
 	/** A figure of the heartbeat. */
 	figure(name: string): number | null {

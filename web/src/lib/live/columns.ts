@@ -1,8 +1,8 @@
 /** Reading cells of a columnar answer. Engines may quote 64-bit integers, so both forms are numbers. */
-import type { Cell, Columns } from './types.ts';
+import type { Columns } from './types.ts';
 
-export function toNumber(cell: Cell | undefined): number | null {
-	if (cell === null || cell === undefined || cell === '') return null;
+export function toNumber(cell: unknown): number | null {
+	if ((typeof cell !== 'number' && typeof cell !== 'string') || cell === '') return null;
 	const value = Number(cell);
 	return Number.isFinite(value) ? value : null;
 }
@@ -10,6 +10,11 @@ export function toNumber(cell: Cell | undefined): number | null {
 /** A whole column as numbers; absent columns are empty. */
 export function numbers(columns: Columns | undefined, name: string): (number | null)[] {
 	return (columns?.[name] ?? []).map(toNumber);
+}
+
+/** A whole column as text; null is ''. */
+export function texts(columns: Columns | undefined, name: string): string[] {
+	return (columns?.[name] ?? []).map((cell) => String(cell ?? ''));
 }
 
 /** The value in the first row, for answers of one row. */

@@ -20,7 +20,7 @@ const FITS: Record<Exclude<EventKind, 'bye'>, (value: Fields) => boolean> = {
 	tile: isTile,
 	status: (value) => isObject(value.engine) && isObject(value.balance) && Array.isArray(value.sources),
 	dead_letters: (value) => typeof value.total === 'number' && Array.isArray(value.items),
-	problem: (value) => typeof value.tile === 'string'
+	problem: (value) => typeof value.tile === 'string' && typeof value.title === 'string'
 };
 
 /** The event, or null when the text is not the document its kind promises. */

@@ -1,4 +1,5 @@
 /** What the page knows: the last answer of each tile, the status and the dead letters. */
+import { moves } from '../project/sources.ts';
 import { LiveStream } from './stream.ts';
 import type { DeadLetters, LiveEvent, Problem, Status, Tile } from './types.ts';
 
@@ -14,15 +15,22 @@ export class LiveStore {
 	tiles = $state.raw<Readonly<Record<string, Tile>>>({});
 	problems = $state.raw<Readonly<Record<string, Problem>>>({});
 	status = $state.raw<Status | null>(null);
+	/** When it came, by the browser's monotonic clock. */
+	statusAt = $state(0);
+	/** When each source last landed a row, by that clock. */
+	moved = $state.raw<Readonly<Record<string, number>>>({});
 	deadLetters = $state.raw<DeadLetters | null>(null);
 	/** Rows a second of the last statuses, one each second, oldest first. */
 	rates = $state.raw<readonly number[]>([]);
 	phase = $state<Phase>('connecting');
+	/** How often the stream came up. */
+	openings = $state(0);
 	/** Attempts that failed since the stream was last up. */
 	failures = $state(0);
 	retryAt = $state(0);
 
-	#asked: readonly string[] = [];
+	/** Null before the first list, which may be empty: a stream without tiles has the status. */
+	#asked: readonly string[] | null = null;
 	#pending = new Map<string, LiveEvent>();
 	#frame = 0;
 	#settle: ReturnType<typeof setTimeout> | undefined;
@@ -30,6 +38,7 @@ export class LiveStore {
 	#stream = new LiveStream({
 		onEvent: (event) => this.#queue(event),
 		onUp: () => {
+			if (this.phase !== 'live') this.openings += 1;
 			this.phase = 'live';
 			this.failures = 0;
 		},
@@ -42,8 +51,8 @@ export class LiveStore {
 
 	/** Asks for these tiles on the one stream; the same list again changes nothing. */
 	watch(tiles: readonly string[]): void {
-		if (tiles.join('\n') === this.#asked.join('\n')) return;
-		const first = this.#asked.length === 0;
+		if (tiles.join('\n') === this.#asked?.join('\n')) return;
+		const first = this.#asked === null;
 		this.#asked = tiles;
 		clearTimeout(this.#settle);
 		this.#settle = setTimeout(() => this.#reopen(), first ? 0 : SETTLE_MS);
@@ -58,7 +67,7 @@ export class LiveStore {
 			clearTimeout(this.#settle);
 			clearTimeout(this.#hidden);
 			cancelAnimationFrame(this.#frame);
-			this.#asked = [];
+			this.#asked = null;
 			this.#stream.close();
 		};
 	}
@@ -68,9 +77,11 @@ export class LiveStore {
 	}
 
 	#reopen(): void {
-		const kept = Object.entries(this.tiles).filter(([tile]) => this.#asked.includes(tile));
-		this.tiles = Object.fromEntries(kept);
-		this.#stream.open(this.#asked);
+		const asked = this.#asked ?? [];
+		const kept = <T>(of: Readonly<Record<string, T>>) => Object.fromEntries(Object.entries(of).filter(([tile]) => asked.includes(tile)));
+		this.tiles = kept(this.tiles);
+		this.problems = kept(this.problems);
+		this.#stream.open(asked);
 	}
 
 	#sleep(): void {
@@ -81,7 +92,7 @@ export class LiveStore {
 	}
 
 	#wake(): void {
-		if (this.#hidden === undefined) this.#stream.open(this.#asked);
+		if (this.#hidden === undefined && this.#asked) this.#stream.open(this.#asked);
 		clearTimeout(this.#hidden);
 		this.#hidden = undefined;
 	}
@@ -102,8 +113,9 @@ export class LiveStore {
 		for (const event of this.#pending.values()) {
 			if (event.kind === 'status') this.#setStatus(event.data);
 			else if (event.kind === 'dead_letters') this.deadLetters = event.data;
+			else if (event.kind === 'bye' || !this.#asked?.includes(event.data.tile)) continue;
 			else if (event.kind === 'problem') problems[event.data.tile] = event.data;
-			else if (event.kind === 'tile' && this.#asked.includes(event.data.tile)) {
+			else {
 				tiles[event.data.tile] = event.data as Tile;
 				delete problems[event.data.tile];
 			}
@@ -114,6 +126,8 @@ export class LiveStore {
 	}
 
 	#setStatus(status: Status): void {
+		this.statusAt = performance.now();
+		this.moved = moves(this.moved, this.status?.sources ?? [], status.sources, this.statusAt);
 		this.status = status;
 		this.rates = [...this.rates, status.rows_per_s].slice(-RATES_KEPT);
 	}

@@ -9,16 +9,26 @@ export interface Place {
 	wideOnly?: boolean;
 }
 
-export const ON_PAGE: readonly Place[] = [
+const CITY: readonly Place[] = [
 	{ name: 'Heartbeat', short: 'City', href: '#heartbeat' },
 	{ name: 'Energy', short: 'Energy', href: '#energy' },
-	{ name: 'Homes', short: 'Homes', href: '#homes' },
-	{ name: 'Dead letters', short: 'Letters', href: '#dead-letters' }
+	{ name: 'Homes', short: 'Homes', href: '#homes' }
 ];
 
+const LETTERS: Place = { name: 'Dead letters', short: 'Letters', href: '#dead-letters' };
+
+/** The parts of the page: of any project, and before them those of the city where there is one. */
+export function onPage(city: boolean): readonly Place[] {
+	const sources: Place = { name: 'Sources', short: 'Sources', href: '#sources', wideOnly: city };
+	const endpoints: Place = { name: 'Endpoints', short: 'Endpoints', href: '#endpoints', wideOnly: city };
+	return city ? [...CITY, LETTERS, sources, endpoints] : [sources, endpoints, LETTERS];
+}
+
 /** Documents of the platform itself: plain links, outside the page's router. */
-export const SERVED: readonly Place[] = [
-	{ name: 'API', short: 'API', href: 'openapi.json' },
-	{ name: 'Status', short: 'Status', href: 'v1/status', wideOnly: true },
-	{ name: 'Metrics', short: 'Metrics', href: 'metrics', wideOnly: true }
-];
+export function served(city: boolean): readonly Place[] {
+	return [
+		{ name: 'API', short: 'API', href: 'openapi.json' },
+		{ name: 'Status', short: 'Status', href: 'v1/status', wideOnly: city },
+		{ name: 'Metrics', short: 'Metrics', href: 'metrics', wideOnly: true }
+	];
+}

@@ -1,0 +1,159 @@
+"""The page of a project that has no city: what any project has, whatever its files are called."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import expect, sync_playwright
+from tests.conftest import need
+
+from .test_city import AXE, FLAGS, ROOT, SHOTS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from playwright.sync_api import Browser, Page
+
+METERS = ROOT / "tests" / "fixtures" / "projects" / "meters"
+pytestmark = pytest.mark.slow
+
+
+@dataclass(frozen=True)
+class Running:
+    """`penstock up` of a copy of the meters: its address, its files, its data."""
+
+    url: str
+    project: Path
+    data: Path
+
+    def post(self, body: bytes) -> None:
+        headers = {"Content-Type": "application/json"}
+        where = f"{self.url}/v1/ingest/meters/readings"
+        urllib.request.urlopen(urllib.request.Request(where, body, headers), timeout=10).close()
+
+
+@pytest.fixture(scope="module")
+def meters(
+    free_port: Callable[[], int], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Running]:
+    built = (ROOT / "src" / "penstock" / "serve" / "_ui" / "index.html").is_file()
+    need("the built page", present=built, how="make web")
+    folder = tmp_path_factory.mktemp("meters")
+    up = Running(f"http://127.0.0.1:{free_port()}", folder / "meters", folder / "data")
+    shutil.copytree(METERS, up.project)
+    words = [sys.executable, "-m", "penstock.cli", "up", "--project", str(up.project)]
+    words += ["--data", str(up.data), "--port", up.url.rpartition(":")[2]]
+    process = subprocess.Popen(
+        [*words, "--engine-port", str(free_port())],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        try:
+            urllib.request.urlopen(f"{up.url}/readyz", timeout=2).close()
+            break
+        except OSError:
+            time.sleep(0.1)
+    up.post(json.dumps({"meter_id": 7, "ts": datetime.now(UTC).isoformat(), "power": 3}).encode())
+    up.post(b'{"meter_id": "none of ours"}')
+    yield up
+    process.send_signal(signal.SIGINT)
+    process.wait(60)
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: str) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def page(browser: Browser, meters: Running) -> Iterator[Page]:
+    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    opened = context.new_page()
+    faults: list[str] = []
+    opened.on("console", lambda m: faults.append(m.text) if m.type == "error" else None)
+    opened.on("pageerror", lambda error: faults.append(str(error)))
+    opened.goto(meters.url)
+    yield opened
+    context.close()
+    assert faults == []
+
+
+def test_any_project_has_a_page(page: Page, meters: Running) -> None:
+    expect(page.get_by_role("heading", level=1)).to_have_text("Meters")
+    expect(page.get_by_text(re.compile(r"^= 0$")).first).to_be_visible(timeout=15_000)
+    sources = page.locator("#sources")
+    expect(sources).to_contain_text("meters/readings")
+    expect(sources).to_contain_text("2 received")
+    expect(sources).to_contain_text("1 dead letter")
+    expect(page.locator("#dead-letters")).to_contain_text("none of ours")
+    link = page.locator("#endpoints").get_by_role("link", name="json of hourly")
+    with urllib.request.urlopen(meters.url + str(link.get_attribute("href")), timeout=10) as answer:
+        assert json.load(answer)["meta"]
+    page.wait_for_timeout(1500)  # a stream that failed would have said so twice by now
+    expect(page.get_by_text("does not answer")).to_be_hidden()
+    assert page.locator(".skeleton").count() == 0
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1440, 390])
+def test_axe_is_content_with_it(browser: Browser, meters: Running, width: int, scheme: str) -> None:
+    need("axe-core", present=AXE.is_file(), how="make web")
+    context = browser.new_context(
+        viewport={"width": width, "height": 900}, color_scheme=scheme, bypass_csp=True
+    )
+    page = context.new_page()
+    page.goto(meters.url)
+    expect(page.locator("#dead-letters")).to_contain_text("none of ours", timeout=15_000)
+    SHOTS.mkdir(exist_ok=True)
+    page.screenshot(path=SHOTS / f"meters-{width}-{scheme}.png", full_page=True)
+    page.add_script_tag(path=AXE)
+    found = page.evaluate("axe.run()")["violations"]
+    serious = [v for v in found if v["impact"] in {"serious", "critical"}]
+    assert [(v["id"], v["nodes"][0]["html"]) for v in serious] == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    context.close()
+
+
+def test_an_endpoint_shows_as_its_file_is_saved(page: Page, meters: Running) -> None:
+    file = meters.project / "meters" / "serve" / "most.sql"
+    expect(page.locator("#endpoints")).to_contain_text("meters/hourly")
+    file.write_text("/*\ndescription: The most.\n*/\nSELECT max(meter_id) AS most FROM hourly\n")
+    try:
+        expect(page.locator("#endpoints")).to_contain_text("meters/most", timeout=20_000)
+    finally:
+        file.unlink()
+    expect(page.locator("#endpoints")).not_to_contain_text("meters/most", timeout=20_000)
+
+
+def test_an_engine_that_is_down_is_not_called_live(page: Page, meters: Running) -> None:
+    """Killed, and its data seems to be a newer one's: it cannot start until that is mended."""
+    state = page.get_by_role("status").filter(has_text=re.compile(r"^(live|engine \w+)$"))
+    expect(state).to_have_text("live", timeout=15_000)
+    note = meters.data / "engine.version"
+    written = note.read_text()
+    note.write_text("99.1")
+    os.kill(int((meters.data / "engine.lock").read_text()), signal.SIGKILL)
+    try:
+        expect(state).to_have_text("engine down", timeout=20_000)
+        expect(page.get_by_text("The engine is down")).to_be_visible()
+    finally:
+        note.write_text(written)
+    expect(state).to_have_text("live", timeout=40_000)
