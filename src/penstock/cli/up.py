@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from penstock.cli.place import DataPath, ProjectPath, find
+from penstock.cli.place import HERE, DataPath, EnginePort, Port, ProjectPath, again, find
 from penstock.cli.terminal import say
 
 if TYPE_CHECKING:
@@ -15,31 +12,29 @@ if TYPE_CHECKING:
 
 
 def up(
-    project: ProjectPath = Path(),
+    project: ProjectPath = HERE,
     data: DataPath = None,
-    port: Annotated[int | None, typer.Option(help="Port of the page and the API.")] = None,
-    engine_port: Annotated[int | None, typer.Option(help="Port of the engine.")] = None,
+    port: Port = None,
+    engine_port: EnginePort = None,
 ) -> None:
     """Run a project: engine, landing, endpoints and page, until Ctrl-C."""
+    from penstock.cli.foreground import claim, started
     from penstock.runtime.logs import configure
     from penstock.runtime.platform import Platform
-    from penstock.runtime.server import reserve, serve
+    from penstock.runtime.server import serve
 
     configure()
     place = find(project, data, port=port, engine_port=engine_port)
     platform = Platform(place.project, place.settings, place.data)
-    with reserve(platform) as listener:
-        applied = platform.start()
+    with claim(platform, place) as listener, started(platform, place) as applied:
         say(f"  {place.project.title or place.project.name}   data {place.data}")
         say(f"  {len(applied.created)} relations created, {len(applied.unchanged)} there already")
         say(f"  Page        {place.url}")
         say(f"  ClickHouse  http://127.0.0.1:{place.settings.number('engine_port')}  (read-only)")
-        say("  Stop: Ctrl-C     Look: penstock status")
-        try:
-            serve(platform, listener, until=_wait)
-        finally:
-            platform.stop()
+        say(f"  Stop: Ctrl-C     Look: penstock status{again(project, data)}")
+        serve(platform, listener, until=_wait)
 
 
 def _wait(stopping: threading.Event) -> None:
     stopping.wait()
+    say("  stopping: what is being landed is landed; what else was accepted waits on disk …")

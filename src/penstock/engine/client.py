@@ -104,8 +104,8 @@ class Client:
         """Run a statement and give the answer's bytes as the engine wrote them.
 
         Args:
-            sql: the statement, without a FORMAT clause where `form` is given.
-            form: ClickHouse format of the answer.
+            sql: the statement.
+            form: ClickHouse format of the answer, unless the statement has a FORMAT clause.
             database: where unqualified names are looked up.
             params: values of `{name:Type}`, as text.
 
@@ -116,9 +116,9 @@ class Client:
             lambda driver: driver.raw_query(
                 sql,
                 parameters=dict(params) if params else None,
-                fmt=form,
                 use_database=False,
-                transport_settings=_headers(database),
+                # Not as a clause: what the engine says about a statement is about the caller's.
+                transport_settings=_headers(database, form),
             )
         )
         return answer
@@ -212,8 +212,9 @@ def literal(value: str) -> str:
     return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
-def _headers(database: str) -> dict[str, str]:
-    return {"X-ClickHouse-Database": database} if database else {}
+def _headers(database: str, form: str | None = None) -> dict[str, str]:
+    headers = {"X-ClickHouse-Database": database, "X-ClickHouse-Format": form or ""}
+    return {name: value for name, value in headers.items() if value}
 
 
 def _trim(text: str) -> str:

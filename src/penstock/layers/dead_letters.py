@@ -11,11 +11,21 @@ if TYPE_CHECKING:
     from penstock.project.objects import Domain, Relation
 
 _SHOWN = 500  # characters of a record in a list
+_WHOLE = 2**32 - 1
 
 
-def newest(domain: Domain, client: Client, limit: int) -> list[dict[str, Any]]:
-    """The newest dead letters of a domain: source, part, pos, reason, ingested_ms, raw (cut)."""
-    params = {"limit": str(limit), "width": str(_SHOWN)}
+def newest(
+    domain: Domain, client: Client, limit: int, *, whole: bool = False
+) -> list[dict[str, Any]]:
+    """The newest dead letters of a domain: source, part, pos, reason, ingested_ms, raw.
+
+    Args:
+        domain: whose.
+        client: to the engine.
+        limit: most of them.
+        whole: whether `raw` is the whole record; else it is cut for show.
+    """
+    params = {"limit": str(limit), "width": str(_WHOLE if whole else _SHOWN)}
     letters: list[dict[str, Any]] = []
     for bronze in _bronze(domain):
         letters += client.rows(
