@@ -71,6 +71,7 @@ def _findings(
     except metadata.PackageNotFoundError:
         yield "engine", "not installed", "pip install chdb-core (Linux and macOS have wheels)"
     yield _port("port", settings.number("port"), _penstock(address(settings)))
+    yield "platform", f"runs at {running.url}" if running else "none runs here", ""
     engine_port = settings.number("engine_port")
     own = running is not None and running.engine_port == engine_port
     yield _port("engine_port", engine_port, "the engine of that Penstock" if own else "")

@@ -13,7 +13,8 @@ from penstock.errors import EngineDownError, EngineError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_NEEDS_KEY = {164, 497}  # READONLY, ACCESS_DENIED
+_SYNTAX, _READONLY, _DENIED = 62, 164, 497
+_VERBS = ("SELECT", "SHOW", "DESCRIBE", "EXISTS", "EXPLAIN", "WITH", "INSERT", "CREATE", "ALTER")
 
 
 def query(
@@ -49,10 +50,16 @@ def query(
 def _told(error: EngineError, sql: str, known: Sequence[str], *, write: bool) -> EngineError:
     """What the engine said, as short as `penstock check` says it, and what to do."""
     from penstock.layers.refusals import Asked, problem
+    from penstock.project.objects import nearest
 
     found = problem(error, Asked("", 1, sql, ()), known)
-    next_step = found.hint
-    if error.code in _NEEDS_KEY and not write:
-        next_step = "changes are allowed with --write: penstock query --write '…'"
+    what, next_step = found.cause, found.hint
+    verb = sql.split()[0].upper()
+    if error.code == _SYNTAX and verb not in _VERBS and (near := nearest(verb, _VERBS)):
+        next_step = f"did you mean {near}?"
+    if error.code == _READONLY and not write:
+        what = "without the key only reading is allowed: SELECT, SHOW, DESCRIBE, EXISTS, EXPLAIN"
+    if error.code in {_READONLY, _DENIED} and not write:
+        next_step = "penstock query --write '…' sends the key, with which more is allowed"
     where = f"line {found.line}" if "\n" in sql.strip() else ""
-    return EngineError(found.cause, code=error.code, where=where, next_step=next_step)
+    return EngineError(what, code=error.code, where=where, next_step=next_step)

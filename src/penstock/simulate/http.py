@@ -138,7 +138,7 @@ class HttpSender:
             if self.on_account is not None:
                 self.on_account(self._truth)
         if self._failure is None and self._truth.sent and not self._answered:
-            self._failure = self._nobody("to any of the rows")
+            self._failure = self._nobody("no answer to any of the rows")
         if self._failure is not None:
             raise self._failure
 
