@@ -81,12 +81,13 @@ class Setting:
         """The environment variable that sets it."""
         return self.env or f"PENSTOCK_{self.name.upper()}"
 
-    def convert(self, text: str) -> str | int | float:
+    def convert(self, value: object) -> str | int | float:
         """A value as a user writes it, as what its kind means.
 
         Raises:
-            UsageError: the text does not fit the kind.
+            UsageError: it does not fit the kind.
         """
+        text = str(value)
         try:
             if self.kind == "int":
                 return int(text)
@@ -96,12 +97,12 @@ class Setting:
                 return duration(text)
             if self.kind == "size":
                 return size(text)
-        except (ValueError, UsageError) as error:
+            return _text(value)
+        except (ValueError, TypeError, UsageError) as error:
             raise UsageError(
                 f"{self.name} = {text!r} is no {self.kind}",
                 next_step=f"for example {self.default}",
             ) from error
-        return text
 
 
 SETTINGS = (
@@ -120,6 +121,14 @@ SETTINGS = (
         "",
         "A ClickHouse server to use instead of the embedded engine, as http://user:key@host:8123.",
         env="CLICKHOUSE_URL",
+    ),
+    Setting(
+        "database_url",
+        "str",
+        "",
+        "A PostgreSQL database for the metadata, as postgresql://user:password@host/database;"
+        " empty: SQLite in the data folder.",
+        env="DATABASE_URL",
     ),
     Setting("engine_memory", "size", "800mb", "Most memory the embedded engine may use."),
     Setting("prefix", "str", "", "Put before each domain's name to make its database's name."),
@@ -154,18 +163,19 @@ class Settings:
         values: dict[str, str | int | float] = {}
         origins: dict[str, str] = {}
         for setting in SETTINGS:
-            text, origin = setting.default, "default"
+            value: object = setting.default
+            origin = "default"
             if toml is not None and setting.name in toml:
-                text, origin = str(toml[setting.name]), "penstock.toml"
+                value, origin = toml[setting.name], "penstock.toml"
             if setting.variable in os.environ:
-                text, origin = os.environ[setting.variable], "environment"
+                value, origin = os.environ[setting.variable], "environment"
             try:
-                values[setting.name] = setting.convert(text)
+                values[setting.name] = setting.convert(value)
             except UsageError as error:
                 raise UsageError(
                     error.what,
                     where=f"{setting.variable} ({origin})",
-                    next_step=error.next_step,
+                    next_step=f"for example {setting.variable}={setting.default}",
                 ) from error
             origins[setting.name] = origin
         return cls(values, origins)
@@ -193,6 +203,12 @@ class Settings:
 def record(name: str) -> Setting:
     """The record of a setting. Raises KeyError where there is none."""
     return {setting.name: setting for setting in SETTINGS}[name]
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(value)
+    return value
 
 
 def _port(text: str) -> int:

@@ -307,7 +307,9 @@ class PlatformProcess:
         self.port, self.engine_port = free_port(), free_port()
         self.log = data.with_name(data.name + ".log")
         kept = {
-            k: v for k, v in os.environ.items() if not k.startswith(("PENSTOCK_", "CLICKHOUSE_"))
+            k: v
+            for k, v in os.environ.items()
+            if not k.startswith(("PENSTOCK_", "CLICKHOUSE_", "DATABASE_"))
         }
         ports = {"PENSTOCK_PORT": str(self.port), "PENSTOCK_ENGINE_PORT": str(self.engine_port)}
         self.environment = {**kept, **ports, **settings}

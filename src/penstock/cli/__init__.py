@@ -13,11 +13,13 @@ from penstock.cli.dead_letters import app as dead_letters
 from penstock.cli.demo import demo
 from penstock.cli.doctor import doctor
 from penstock.cli.ingest import ingest
+from penstock.cli.new import app as new
 from penstock.cli.query import query
 from penstock.cli.reconcile import reconcile
 from penstock.cli.simulate import simulate
 from penstock.cli.status import status
 from penstock.cli.terminal import Command, Group, say
+from penstock.cli.test import test
 from penstock.cli.up import up
 from penstock.cli.version import show, version
 from penstock.errors import PenstockError
@@ -30,14 +32,14 @@ app = typer.Typer(
     cls=Group,
     context_settings={"help_option_names": ["-h", "--help"]},
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 COMMANDS: tuple[Callable[..., None], ...] = (
-    demo, up, check, apply, ingest, simulate, query, reconcile, status, doctor, version,
+    demo, up, check, test, apply, ingest, simulate, query, reconcile, status, doctor, version,
 )  # fmt: skip
 for command in COMMANDS:
     app.command(cls=Command)(command)
+app.add_typer(new, name="new")
 app.add_typer(dead_letters, name="dead-letters")
 
 

@@ -27,8 +27,7 @@ def check(
     Every mistake is found in one run, each with its file, line, cause and what to do. Ends with
     exit code 5 where there is any.
     """
-    from penstock.layers.check import compile_project
-    from penstock.project import read
+    from penstock.layers.check import look
 
     if path is not None and project not in {HERE, path}:
         raise UsageError(
@@ -36,9 +35,7 @@ def check(
         )
     named = path or project
     started = time.perf_counter()
-    found, problems = read((home(HERE) or HERE) if named == HERE else named)
-    if found.domains:
-        problems = _merged(problems, compile_project(found))
+    found, problems = look((home(HERE) or HERE) if named == HERE else named)
     seconds = time.perf_counter() - started
     if json:
         emit(_document(found, problems, seconds))
@@ -48,13 +45,8 @@ def check(
     if problems:
         raise InvalidProjectError(problems)
     print(f"ok: {', '.join(_counts(found))} in {seconds:.1f} s")
-    say(f"next: penstock up{again(named)}")
-
-
-def _merged(read: list[Problem], compiled: list[Problem]) -> list[Problem]:
-    """Both lists, without what the engine says about a line that is already known to be wrong."""
-    known = {(p.file, p.line) for p in read}
-    return sorted([*read, *(p for p in compiled if (p.file, p.line) not in known)])
+    then = "up" if found.domains else "new source --like sample.json"
+    say(f"next: penstock {then}{again(named)}")
 
 
 def _counts(project: Project) -> list[str]:
@@ -63,7 +55,10 @@ def _counts(project: Project) -> list[str]:
         "source": len(project.sources()),
         "relation": len(project.relations()),
         "endpoint": len(project.endpoints()),
+        "test": len(project.cases()),
+        "check": len(project.checks()),
     }
+    counts = {noun: n for noun, n in counts.items() if n or noun == "domain"}
     return [f"{n} {noun}{'' if n == 1 else 's'}" for noun, n in counts.items()]
 
 
@@ -75,6 +70,7 @@ def _document(project: Project, problems: list[Problem], seconds: float) -> dict
         "sources": len(project.sources()),
         "relations": len(project.relations()),
         "endpoints": len(project.endpoints()),
+        "tests": len(project.cases()),
         "seconds": round(seconds, 3),
         "problems": [
             {"file": p.file, "line": p.line, "cause": p.cause, "hint": p.hint} for p in problems

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from penstock.cli.place import HERE, DataPath, EnginePort, Port, again, find
+from penstock.cli.place import HERE, DataPath, EnginePort, Port, again, examples, find
 from penstock.cli.running import DEMO
 from penstock.cli.terminal import Json, emit, say
-from penstock.errors import UsageError
 from penstock.settings import Settings, duration
 
 if TYPE_CHECKING:
@@ -37,7 +36,7 @@ def demo(
 
     seconds = duration(for_) if for_ else None
     configure()
-    place = find(_examples(), data or _folder(), port=port, engine_port=engine_port)
+    place = find(examples(), data or _folder(), port=port, engine_port=engine_port)
     platform = Platform(place.project, place.settings, place.data)
     account = {}
     with claim(platform, place) as listener, started(platform, place):
@@ -69,7 +68,10 @@ def _report(account: dict[str, object], options: str, *, as_json: bool) -> None:
         f"  received {account['received']:,} = silver {account['silver']:,} + dead letters "
         f"{account['dead_letters']:,}: {'accounted for' if ok else 'THEY DIFFER'}"
     )
-    say(f"  next: penstock demo{options} goes on where this ended")
+    if others := account["others"]:
+        say(f"  {others:,} of them came from elsewhere than the demo's own senders")
+    more = "examples/homes/README.md tells more"
+    say(f"  next: penstock demo{options} goes on where this ended; {more}")
     if not ok:
         raise typer.Exit(4)
 
@@ -86,14 +88,3 @@ def _welcome(place: Place, homes: int, options: str) -> None:
         '{"home_id":7,"ts":"\'$(date -u +%FT%TZ)\'","energy":1.2}\''
     )
     say(f"  Stop: Ctrl-C     Look: penstock status{options}")
-
-
-def _examples() -> Path:
-    """The shipped project: inside the installed package, or in the clone it runs from."""
-    import penstock
-
-    package = Path(penstock.__file__).parent
-    for folder in (package / "_examples", package.parent.parent / "examples"):
-        if (folder / "penstock.toml").is_file():
-            return folder
-    raise UsageError("the examples are missing", next_step="install Penstock again")

@@ -110,7 +110,8 @@ class _Delivery:
     url: str
     target: str
     sent: int = 0
-    _stored: int | None = 0
+    _silver: int = 0
+    _dead: int = 0
     _before: dict[str, Any] = field(default_factory=dict)
 
     def send(self, body: bytes, rows: int) -> None:
@@ -123,26 +124,26 @@ class _Delivery:
             self._before = self._counts()
         answer = self._post(body)
         self.sent += int(answer.get("accepted", rows))
-        if answer.get("stored") is None or self._stored is None:
-            self._stored = None
-        else:
-            self._stored += int(answer["stored"])
+        self._silver += int(answer.get("stored", 0))
+        self._dead += int(answer.get("dead", 0))
 
     def account(self) -> dict[str, int | None]:
         """Rows acknowledged, and how many of them are in silver and how many dead letters.
 
-        A platform that does not say so with its answer is asked how its counts have moved: that is
-        ours only while nobody else sends to this source, so it is None where the sums differ.
+        An answer that came before its rows were landed does not say so. Then the status is asked
+        how its counts have moved: that is ours only while nobody else sends to this source, so it
+        is None where the sums differ.
         """
-        silver, dead = self._stored, None
-        if silver is not None:
-            dead = self.sent - silver
-        elif self._before:
+        silver, dead = self._silver, self._dead
+        if silver + dead != self.sent:
             after = self._counts()
-            good, bad = (after[k] - self._before[k] for k in ("good", "dead"))
-            if good + bad == self.sent:
-                silver, dead = good, bad
-        return {"acknowledged": self.sent, "silver": silver, "dead_letters": dead}
+            silver, dead = (after[k] - self._before[k] for k in ("good", "dead"))
+        known = silver + dead == self.sent
+        return {
+            "acknowledged": self.sent,
+            "silver": silver if known else None,
+            "dead_letters": dead if known else None,
+        }
 
     def _post(self, body: bytes) -> dict[str, Any]:
         """The answer to one piece, once its rows can be queried."""

@@ -138,7 +138,7 @@ def address(settings: Settings) -> str:
 
 def refuse_unused(data: Path) -> None:
     """Raise UsageError where no platform has ever run in a data directory: looking makes none."""
-    if not (data / "penstock.db").is_file():
+    if not (data / "platform.lock").is_file():
         raise UsageError(
             f"no platform has run in {data}",
             next_step="name its data directory with --data, as `penstock demo` printed it",
@@ -150,3 +150,14 @@ def again(project: Path = HERE, data: Path | None = None) -> str:
     words = [] if project == HERE else ["--project", str(project)]
     words += [] if data is None else ["--data", str(data)]
     return "".join(f" {shlex.quote(word)}" for word in words)
+
+
+def examples() -> Path:
+    """The shipped project: inside the installed package, or in the clone it runs from."""
+    import penstock
+
+    package = Path(penstock.__file__).parent
+    for folder in (package / "_examples", package.parent.parent / "examples"):
+        if (folder / "penstock.toml").is_file():
+            return folder
+    raise UsageError("the examples are missing", next_step="install Penstock again")

@@ -10,6 +10,8 @@ import typer
 from penstock.cli.place import HERE, DataPath, ProjectPath, again, find, refuse_unused
 from penstock.cli.terminal import Json, emit, say
 
+_SHOWN = 20  # differences of one source
+
 
 def reconcile(
     project: ProjectPath = HERE,
@@ -72,11 +74,20 @@ def _tell(document: dict[str, Any]) -> None:
         )
         for name, value in source["gold"].items():
             print(f"      gold {name} = {value}")
-        for found in source["differences"][:20]:
+        for found in source["differences"][:_SHOWN]:
             print(
                 f"    {found['relation']}: expected {found['expected']}, found {found['found']}"
                 f"  at {found['where']}"
             )
+        if more := source["unlisted"] + max(0, len(source["differences"]) - _SHOWN):
+            print(f"    and {more:,} more")
+        for batch in source["open"]:
+            print(
+                f"      batch {batch['batch']} is being landed: {batch['bronze']:,} of "
+                f"{batch['rows']:,} rows are in bronze; it is left out"
+            )
+        for text in source["uncompared"]:
+            print(f"      not compared: {text}")
     if "senders" in document:
         senders = document["senders"]
         print(f"senders acknowledged {senders['acknowledged']:,}, received {senders['received']:,}")

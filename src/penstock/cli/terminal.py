@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperCommand, TyperGroup, TyperOption
+from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 if TYPE_CHECKING:
     from typer._click.core import Command as Named
@@ -19,11 +20,11 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
 class Command(TyperCommand):
-    """A command whose help shows a flag as one, without a type."""
+    """A command whose help shows a flag without a type, and a list as what is in it."""
 
     def format_help(self, ctx: Context, formatter: HelpFormatter) -> None:
         """Write the help."""
-        _plain_flags(self, ctx)
+        _plain(self, ctx)
         super().format_help(ctx, formatter)
 
 
@@ -32,14 +33,16 @@ class Group(TyperGroup):
 
     def format_help(self, ctx: Context, formatter: HelpFormatter) -> None:
         """Write the help."""
-        _plain_flags(self, ctx)
+        _plain(self, ctx)
         super().format_help(ctx, formatter)
 
 
-def _plain_flags(command: Named, ctx: Context) -> None:
-    for option in command.get_params(ctx):
-        if isinstance(option, TyperOption) and option.is_flag:
-            option.metavar = ""
+def _plain(command: Named, ctx: Context) -> None:
+    for word in command.get_params(ctx):
+        if isinstance(word, TyperOption) and word.is_flag:
+            word.metavar = ""
+        elif isinstance(word, TyperArgument) and word.nargs != 1:
+            word.type_descriptor = replace(word.type_descriptor, annotation=str)
 
 
 def say(words: str = "") -> None:

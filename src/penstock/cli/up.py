@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import shlex
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from penstock.cli.place import HERE, DataPath, EnginePort, Port, ProjectPath, again, find
 from penstock.cli.terminal import say
@@ -16,25 +20,50 @@ def up(
     data: DataPath = None,
     port: Port = None,
     engine_port: EnginePort = None,
+    reload: Annotated[bool, typer.Option(help="Take files up as they are saved.")] = True,
+    ingest: Annotated[
+        str, typer.Option(help="Send a source of kind file once it runs: domain/source.")
+    ] = "",
 ) -> None:
     """Run a project: engine, landing, endpoints and page, until Ctrl-C."""
     from penstock.cli.foreground import claim, started
     from penstock.runtime.logs import configure
     from penstock.runtime.platform import Platform
+    from penstock.runtime.reload import Reloader
     from penstock.runtime.server import serve
 
     configure()
     place = find(project, data, port=port, engine_port=engine_port)
     platform = Platform(place.project, place.settings, place.data)
+    reloader = Reloader(place.project.root, place.settings.text("prefix"), platform.adopt, say)
+    platform.problems = reloader.problems
+    options = again(project, data)
+
+    def until(stopping: threading.Event) -> None:
+        if ingest:
+            _send(["ingest", ingest, *shlex.split(options), "--url", place.url])
+        if reload:
+            reloader.run(stopping)
+        stopping.wait()
+        say("  stopping: what is being landed is landed; what else was accepted waits on disk …")
+
     with claim(platform, place) as listener, started(platform, place) as applied:
         say(f"  {place.project.title or place.project.name}   data {place.data}")
         say(f"  {len(applied.created)} relations created, {len(applied.unchanged)} there already")
         say(f"  Page        {place.url}")
         say(f"  ClickHouse  http://127.0.0.1:{place.settings.number('engine_port')}  (read-only)")
-        say(f"  Stop: Ctrl-C     Look: penstock status{again(project, data)}")
-        serve(platform, listener, until=_wait)
+        files = "     Files: as saved" if reload else ""
+        say(f"  Stop: Ctrl-C     Look: penstock status{options}{files}")
+        serve(platform, listener, until=until)
 
 
-def _wait(stopping: threading.Event) -> None:
-    stopping.wait()
-    say("  stopping: what is being landed is landed; what else was accepted waits on disk …")
+def _send(words: list[str]) -> None:
+    """Start another command of ours, in a process of its own; what it says is shown."""
+    import subprocess
+    import threading
+
+    command = [sys.executable, "-m", "penstock", *words]
+    # A daemon, as it ends with us: what was acknowledged is kept.
+    threading.Thread(
+        target=subprocess.run, args=(command,), kwargs={"check": False}, daemon=True
+    ).start()

@@ -6,84 +6,60 @@ Every other part of Penstock, and every ClickHouse tool, speaks to this as to a 
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
-import hmac
 import re
+import threading
 import uuid
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import msgspec
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from penstock.engine import guard
-from penstock.engine.inserts import Insert, deduplication, split_inline, stage_and_write
+from penstock.engine import analysts, answers, calls, guard
+from penstock.engine.blocks import Blocks
+from penstock.engine.inserts import Insert, deduplication, stage_and_write
 from penstock.engine.strangers import is_stranger
 from penstock.errors import EngineError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import AsyncIterator, Iterator
 
     from starlette.requests import Request
 
+    from penstock.engine.calls import Call
     from penstock.engine.leases import Leases
     from penstock.engine.pool import Connection, Pool, Result
+    from penstock.engine.writes import Writes
 
-# Parameters of a URL that are not settings.
-_RESERVED = {
-    "query", "database", "default_format", "query_id", "user", "password", "compress", "decompress",
-    "session_id", "session_timeout", "session_check", "wait_end_of_query", "buffer_size",
-    "client_protocol_version", "quota_key", "role", "enable_http_compression",
-    "send_progress_in_http_headers", "http_headers_progress_interval_ms", "close_session",
-    "cancel_http_readonly_queries_on_client_close",
-}  # fmt: skip
-_LEADING = re.compile(r"(?:\s+|--[^\n]*\n|#[ !][^\n]*\n|/\*.*?\*/)+", re.DOTALL)
-_INSERT = re.compile(r"INSERT\s", re.IGNORECASE)
 _INSERTS = re.compile(r"\bINSERT\b", re.IGNORECASE)
 _NEEDS_SESSION = re.compile(r"(?:SET\s|USE\s|CREATE\s+TEMPORARY\s)", re.IGNORECASE)
-_FORMAT = re.compile(r"\sFORMAT\s+([A-Za-z0-9]+)\s*;?\s*\Z", re.IGNORECASE)
-_STATUS = {60: 404, 81: 404, 47: 404, 62: 400, 27: 400, 117: 400, 36: 400, 73: 400, 497: 403,
-           516: 403, 164: 403, 159: 408, 241: 503, 394: 499}  # fmt: skip
-MAX_BODY = 256 * 1024 * 1024
-MAX_ANSWER = 256 * 1024 * 1024
+_QUERY_ID = re.compile(r"[\w.:-]{1,200}", re.ASCII)
 GUEST_LIMITS = {
     "max_execution_time": "10",
-    "max_memory_usage": "400000000",
+    "max_memory_usage": "150000000",  # all visitors together leave the lander its share
     "max_result_bytes": "100000000",
     "max_threads": "2",
 }
-_QUERY_ID = re.compile(r"[\w.:-]{1,200}", re.ASCII)
+_UNBOUNDED = {"max_result_bytes": "0"}  # a stream is bounded by what its client takes
+T = TypeVar("T")
+_HEAD = 1 << 20  # bytes of an answer that are held back until they are there
+_AGAIN = 0.2  # seconds between attempts to end a statement whose client has left
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One request, taken apart.
+@dataclass(frozen=True, slots=True, eq=False)
+class Job:
+    """A statement on its way through a thread of the engine.
 
     Attributes:
-        sql: the statement.
-        body: rows that come with it; empty where there are none.
-        keyed: it carries the key.
-        readonly: it came by GET.
-        params: values of `{name:Type}`.
-        settings: settings for this statement.
-        database: where unqualified names are looked up.
-        form: format of the answer unless the statement names one.
-        rows: rows announced in `X-Penstock-Rows`, if any.
+        tag: by which the engine finds it, to end it.
+        unwanted: set when nobody waits for it any more.
     """
 
-    sql: str
-    body: bytes
-    keyed: bool
-    readonly: bool
-    params: Mapping[str, str]
-    settings: Mapping[str, str]
-    database: str
-    form: str
-    rows: int | None
+    tag: str = field(default_factory=lambda: f"front-{uuid.uuid4()}")
+    unwanted: threading.Event = field(default_factory=threading.Event)
 
 
 class Front:
@@ -93,15 +69,21 @@ class Front:
         pool: connections of this process.
         key: secret that opens writing.
         leases: highest lease epoch seen of every stream.
+        writes: counts what others than the landers write.
     """
 
-    def __init__(self, pool: Pool, key: str, leases: Leases) -> None:
+    def __init__(self, pool: Pool, key: str, leases: Leases, writes: Writes) -> None:
         self._pool = pool
         self._key = key
         self._leases = leases
+        self._writes = writes
         self._threads = ThreadPoolExecutor(pool.size, thread_name_prefix="engine")
         # Their own, so that slow visitors never keep a batch from being landed.
         self._visits = ThreadPoolExecutor(pool.visitors, thread_name_prefix="visitor")
+        self._budget = calls.Budget()
+        self._jobs: set[Job] = set()
+        self._closing = False
+        self._ending: set[asyncio.Task[None]] = set()
         self.app = Starlette(
             routes=[
                 Route("/ping", _ok),
@@ -117,84 +99,153 @@ class Front:
             query_id = str(uuid.uuid4())
         try:
             _refuse_strangers(request)
-            call = await self._take(request)
-            if not call.sql.strip():
-                return await _ok(request)
-            if call.keyed and (lease := request.headers.get("x-penstock-lease")):
-                self._leases.check(lease)
-            loop = asyncio.get_running_loop()
-            if call.keyed:
-                answer = loop.run_in_executor(self._threads, self._run, call)
-            else:
-                answer = loop.run_in_executor(self._visits, self._run_guest, call)
-            written, result = await answer
+            with self._budget.share() as share:
+                call = await calls.take(request, self._key, share)
+                if not call.sql.strip():
+                    return await _ok(request)
+                lease = request.headers.get("x-penstock-lease") if call.keyed else None
+                if lease:
+                    self._leases.check(lease)
+                if call.streams and not call.body:
+                    blocks = await self._stream(request, call)
+                    return answers.streamed(request, call, blocks, query_id)
+                try:
+                    written, result = await self._whole(request, call)
+                finally:  # an error may have written something, too
+                    if call.keyed and not lease and not call.reads:
+                        self._writes.note()
         except EngineError as error:
-            return _failure(error, query_id)
-        return _success(call, written, result, query_id)
+            return answers.failure(error, query_id)
+        return answers.whole(request, call, written, result, query_id)
 
-    async def _take(self, request: Request) -> Call:
-        query = request.query_params
-        keyed = self._keyed(request)  # before the body: a wrong key must not cost memory
-        if request.headers.get("content-encoding", "identity") != "identity":
-            raise EngineError(
-                "Code: 36. DB::Exception: send the body uncompressed (BAD_ARGUMENTS)", code=36
-            )
-        body = await _body(request)
-        sql = _begin(query.get("query", ""))
-        if not sql:
-            sql, body = split_inline(body)
-            sql = _begin(sql)
-        elif not _INSERT.match(sql):
-            sql, body = f"{sql}\n{body.decode('utf-8', 'replace')}", b""
-        rows = request.headers.get("x-penstock-rows")
-        return Call(
-            sql=sql,
-            body=body,
-            keyed=keyed,
-            readonly=request.method != "POST",
-            params={k[6:]: v for k, v in query.items() if k.startswith("param_")},
-            settings={
-                k: v
-                for k, v in query.items()
-                if k not in _RESERVED and not k.startswith("param_") and v != ""
-            },
-            database=query.get("database") or request.headers.get("x-clickhouse-database") or "",
-            form=query.get("default_format")
-            or request.headers.get("x-clickhouse-format")
-            or "TabSeparated",
-            rows=_whole(rows),
-        )
+    def close(self) -> None:
+        """Take nothing more, and end what runs: its clients are told to send it again."""
+        self._closing = True
+        for job in list(self._jobs):
+            job.unwanted.set()
+            self._pool.kill(job.tag)
 
-    def _keyed(self, request: Request) -> bool:
-        given = request.query_params.get("password") or request.headers.get("x-clickhouse-key", "")
-        scheme, _, value = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() == "basic":
+    async def _whole(self, request: Request, call: Call) -> tuple[int, Result]:
+        """Run a statement whose answer goes out in one piece."""
+        job = Job()
+        threads = self._threads if call.keyed else self._visits
+        work = asyncio.get_running_loop().run_in_executor(threads, self._run, call, job)
+        return await self._watched(request, work, job)
+
+    async def _stream(self, request: Request, call: Call) -> AsyncIterator[bytes]:
+        """Run a SELECT whose answer goes out block by block; returns once there is a first."""
+        loop = asyncio.get_running_loop()
+        job, blocks = Job(), Blocks(loop)
+        threads = self._threads if call.keyed else self._visits
+        work = loop.run_in_executor(threads, self._produce, call, job, blocks)
+        head = await self._watched(request, asyncio.ensure_future(_head(blocks)), job)
+
+        async def send() -> AsyncIterator[bytes]:
+            block: bytes | None = head
             try:
-                given = base64.b64decode(value).decode().partition(":")[2]
-            except (binascii.Error, UnicodeDecodeError):
-                given = "?"
-        if not given:
-            return False
-        if not hmac.compare_digest(given.encode(), self._key.encode()):
-            raise EngineError(
-                "Code: 516. DB::Exception: the key is not that of this engine; it is in engine.key "
-                "of the data directory (AUTHENTICATION_FAILED)",
-                code=516,
-            )
-        return True
+                while block is not None:
+                    yield block
+                    block = await blocks.take()
+            finally:
+                blocks.leave()
+                if not work.done():
+                    ending = asyncio.create_task(self._end(work, job))
+                    self._ending.add(ending)  # else nothing would hold it
+                    ending.add_done_callback(self._ending.discard)
 
-    def _run(self, call: Call) -> tuple[int, Result]:
-        with self._pool.connection() as connection:
-            connection.enter(call.database or "default")
-            return _run_keyed(connection, call)
+        return send()
 
-    def _run_guest(self, call: Call) -> tuple[int, Result]:
-        with self._pool.visitor() as connection:
-            connection.enter(call.database or "default")
-            return 0, _run_guest(connection, call)
+    async def _watched(self, request: Request, work: asyncio.Future[T], job: Job) -> T:
+        """Wait for work; end its statement where the client leaves before."""
+        gone = asyncio.create_task(_gone(request))
+        both: list[asyncio.Future[Any]] = [work, gone]
+        try:
+            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+            if not work.done():
+                await self._end(work, job)
+            return work.result()
+        finally:
+            gone.cancel()
+
+    async def _end(self, work: asyncio.Future[T], job: Job) -> None:
+        """End a statement; again and again, as the engine may not have begun it yet."""
+        job.unwanted.set()
+        while not work.done():
+            await asyncio.to_thread(self._pool.kill, job.tag)
+            await asyncio.wait({work}, timeout=_AGAIN)
+
+    def _run(self, call: Call, job: Job) -> tuple[int, Result]:
+        with self._ready(call, job) as (connection, sql):
+            if not call.keyed:
+                result = connection.run(sql, call.asked, call.params)
+                if call.tables is not None:
+                    analysts.check_size(result.body)
+                return 0, result
+            if call.body:
+                insert = Insert.parse(call.sql)
+                return stage_and_write(connection, insert, call.body, expected=call.rows)
+            if _INSERTS.search(call.sql) is None:
+                return 0, connection.run(call.sql, call.asked, call.params)
+            changes = deduplication(" ".join([call.sql[:10_000], *call.settings]))
+            with connection.settings(changes):
+                return 0, connection.run(call.sql, call.asked, call.params)
+
+    def _produce(self, call: Call, job: Job, blocks: Blocks) -> None:
+        try:
+            with (
+                self._ready(call, job) as (connection, sql),
+                connection.settings(_UNBOUNDED if call.keyed else {}),
+                closing(connection.stream(sql, call.asked, call.params)) as stream,
+            ):
+                for block in stream:
+                    blocks.put(block)
+        except EngineError as error:
+            blocks.end(error)
+        else:
+            blocks.end()
+
+    @contextmanager
+    def _ready(self, call: Call, job: Job) -> Iterator[tuple[Connection, str]]:
+        """A connection that stands where the call wants it, and its statement as it may be run."""
+        borrowed = self._pool.connection() if call.keyed else self._pool.visitor()
+        with borrowed as connection:
+            analyst, sql = call.tables is not None, call.sql
+            connection.enter(analysts.EMPTY if analyst else call.database)
+            if analyst:
+                sql, settings = _analyst(connection, call)
+            elif call.keyed:
+                settings = _keyed_settings(connection, call)
+            else:
+                settings = _guest(connection, call)
+            self._jobs.add(job)
+            try:
+                with connection.settings({"log_comment": job.tag, **settings}):
+                    if job.unwanted.is_set() or self._closing:
+                        raise _again()
+                    yield connection, sql
+            finally:
+                self._jobs.discard(job)
 
 
-def _run_guest(connection: Connection, call: Call) -> Result:
+def _keyed_settings(connection: Connection, call: Call) -> dict[str, str]:
+    guard.check_keyed(connection, call.sql)
+    if "allow_ddl" in call.settings:
+        raise EngineError(
+            "Code: 164. DB::Exception: allow_ddl could not be put back: leave it out (READONLY)",
+            code=164,
+        )
+    if call.readonly:
+        guard.check_guest(connection, call.sql, call.database)
+    if _NEEDS_SESSION.match(call.sql):
+        raise EngineError(
+            "Code: 48. DB::Exception: there are no sessions: each statement stands alone. Send "
+            "settings and the database with the request (NOT_IMPLEMENTED)",
+            code=48,
+        )
+    return dict(call.settings)
+
+
+def _guest(connection: Connection, call: Call) -> dict[str, str]:
     if call.body:
         raise EngineError(
             "Code: 164. DB::Exception: writing needs the key, which is in engine.key of the data "
@@ -204,29 +255,15 @@ def _run_guest(connection: Connection, call: Call) -> Result:
     guard.check_guest(connection, call.sql, call.database)
     guard.check_guest_settings(call.settings)
     wanted = {k: v for k, v in call.settings.items() if k not in {"readonly", *GUEST_LIMITS}}
-    with connection.settings({**GUEST_LIMITS, **wanted}):
-        return connection.run(call.sql, call.form, call.params)
+    return {**GUEST_LIMITS, **wanted}
 
 
-def _run_keyed(connection: Connection, call: Call) -> tuple[int, Result]:
-    guard.check_keyed(connection, call.sql)
-    if call.readonly:
-        guard.check_guest(connection, call.sql, call.database)
-    if _NEEDS_SESSION.match(call.sql):
-        raise EngineError(
-            "Code: 48. DB::Exception: there are no sessions: each statement stands alone. Send "
-            "settings and the database with the request (NOT_IMPLEMENTED)",
-            code=48,
-        )
-    with connection.settings(call.settings):
-        if call.body:
-            insert = Insert.parse(call.sql)
-            return stage_and_write(connection, insert, call.body, expected=call.rows)
-        if _INSERTS.search(call.sql) is None:
-            return 0, connection.run(call.sql, call.form, call.params)
-        changes = deduplication(" ".join([call.sql[:10_000], *call.settings]))
-        with connection.settings(changes):
-            return 0, connection.run(call.sql, call.form, call.params)
+def _analyst(connection: Connection, call: Call) -> tuple[str, dict[str, str]]:
+    tables = call.tables or ()
+    sql = analysts.check(connection, call.sql, tables, database=call.database, limit=call.limit)
+    guard.check_guest_settings(call.settings)
+    wanted = {k: v for k, v in call.settings.items() if k != "readonly"}
+    return sql, {**wanted, **analysts.LIMITS}
 
 
 def _refuse_strangers(request: Request) -> None:
@@ -239,65 +276,29 @@ def _refuse_strangers(request: Request) -> None:
         )
 
 
-def _begin(sql: str) -> str:
-    """A statement from its first word on: tools put a comment before it."""
-    match = _LEADING.match(sql)
-    return sql[match.end() :] if match else sql
+def _again() -> EngineError:
+    return EngineError(
+        f"Code: {answers.RETRY}. DB::Exception: the engine is being restarted, or the client has "
+        "left; send it again (QUERY_WAS_CANCELLED)",
+        code=answers.RETRY,
+    )
 
 
-def _whole(text: str | None) -> int | None:
-    if text is not None and not text.isdecimal():
-        raise EngineError(
-            f"Code: 36. DB::Exception: X-Penstock-Rows is {text!r}, no number (BAD_ARGUMENTS)",
-            code=36,
-        )
-    return None if text is None else int(text)
-
-
-async def _body(request: Request) -> bytes:
-    pieces, size = [], 0
-    async for piece in request.stream():
-        size += len(piece)
-        if size > MAX_BODY:
-            raise EngineError(
-                f"Code: 36. DB::Exception: the body is over {MAX_BODY} bytes; send it in parts",
-                code=36,
-            )
-        pieces.append(piece)
+async def _head(blocks: Blocks) -> bytes:
+    """The first megabyte: what goes wrong within it is still an error's status."""
+    pieces: list[bytes] = []
+    size = 0
+    while size < _HEAD and (block := await blocks.take()) is not None:
+        pieces.append(block)
+        size += len(block)
     return b"".join(pieces)
+
+
+async def _gone(request: Request) -> None:
+    """Return when the client has left; its body has been read by then."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 async def _ok(_request: Request) -> Response:
     return PlainTextResponse("Ok.\n")
-
-
-def _success(call: Call, written: int, result: Result, query_id: str) -> Response:
-    if len(result.body) > MAX_ANSWER:
-        return _failure(
-            EngineError(
-                f"Code: 396. DB::Exception: the answer is over {MAX_ANSWER} bytes; ask for less",
-                code=396,
-            ),
-            query_id,
-        )
-    named = _FORMAT.search(call.sql) if not _INSERT.match(call.sql) else None
-    summary = {
-        "read_rows": str(result.rows_read),
-        "read_bytes": str(result.bytes_read),
-        "written_rows": str(written),
-        "elapsed_ns": str(int(result.seconds * 1e9)),
-    }
-    headers = {
-        "X-ClickHouse-Query-Id": query_id,
-        "X-ClickHouse-Format": named[1] if named else call.form,
-        "X-ClickHouse-Timezone": "UTC",
-        "X-ClickHouse-Server-Display-Name": "penstock",
-        "X-ClickHouse-Summary": msgspec.json.encode(summary).decode(),
-    }
-    return Response(result.body, headers=headers, media_type="application/octet-stream")
-
-
-def _failure(error: EngineError, query_id: str) -> Response:
-    headers = {"X-ClickHouse-Exception-Code": str(error.code), "X-ClickHouse-Query-Id": query_id}
-    status = _STATUS.get(error.code, 500)
-    return PlainTextResponse(f"{error.what}\n", status_code=status, headers=headers)

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import queue
 import re
-from contextlib import contextmanager
+import threading
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib import resources
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from penstock.errors import DataDirError, EngineError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Generator, Iterator, Mapping
     from pathlib import Path
 
 # Names of settings and databases end up in a statement of ours, so nothing else may be in them.
@@ -29,6 +30,15 @@ _OBJECTS = {"dataframe", "arrowtable", "datastore"}
 # ever come near the end of the disk.
 _KEPT_FREE = 256 * 1024 * 1024  # bytes
 
+_LEAVE = 2.0  # seconds that statements get to leave when the pool is closed
+_OVERLAY = "necessary to have the grant READ ON FILE"
+MAIN = "main"  # the database of statements that name none
+
+# An answer in one piece is in memory twice before it is sent.
+MAX_ANSWER = 256 * 1024 * 1024
+_LIMITS = {"max_result_bytes": str(MAX_ANSWER)}
+_GUEST = {**_LIMITS, "readonly": "2"}
+
 _CONFIG = """<clickhouse>
   <users_config>{users}</users_config>
   <timezone>UTC</timezone>
@@ -37,6 +47,7 @@ _CONFIG = """<clickhouse>
   <uncompressed_cache_size>0</uncompressed_cache_size>
   <background_pool_size>2</background_pool_size>
   <background_schedule_pool_size>4</background_schedule_pool_size>
+  <user_scripts_path>{scripts}</user_scripts_path>
   <storage_configuration>
     <disks><default><keep_free_space_bytes>{kept}</keep_free_space_bytes></default></disks>
   </storage_configuration>
@@ -50,26 +61,46 @@ class Result:
 
     Attributes:
         body: the answer in the asked format.
+        rows: rows in the answer.
         rows_read: rows the engine read for it.
         bytes_read: bytes the engine read for it.
         seconds: time in the engine.
     """
 
     body: bytes
+    rows: int = 0
     rows_read: int = 0
     bytes_read: int = 0
     seconds: float = 0.0
 
 
 class Connection:
-    """One connection: a database it stands in, and settings that last for one statement."""
+    """One connection: a database it stands in, and settings that last for one statement.
 
-    def __init__(self, raw: Any) -> None:  # noqa: ANN401 - chDB ships no types
+    Args:
+        raw: chDB's own.
+        standing: settings that hold for all its statements.
+
+    Attributes:
+        spoiled: a setting could not be put back; no other statement may run on it.
+    """
+
+    def __init__(self, raw: Any, standing: Mapping[str, str]) -> None:  # noqa: ANN401 - untyped
         self.raw = raw
         self._database = "default"
+        self.spoiled = False
+        self._standing = {name: quote(value) for name, value in standing.items()}
+        for name, value in self._standing.items():
+            self.run(f"SET {name} = {value}")
 
     def enter(self, database: str) -> None:
-        """Stand in a database; unqualified names then mean its tables."""
+        """Stand in a database; unqualified names then mean its tables.
+
+        chDB's own `default` is an overlay over the files of the working directory, in which no
+        table can be made without the right to read files; `main` stands in for it.
+        """
+        if database in {"", "default"}:
+            database = MAIN
         if database == self._database:
             return
         if IDENTIFIER.fullmatch(database) is None:
@@ -79,7 +110,7 @@ class Connection:
 
     @contextmanager
     def settings(self, changes: Mapping[str, str]) -> Iterator[None]:
-        """Set settings for the statements inside the block, then put the defaults back."""
+        """Set settings for the statements inside the block, then put back what stood before."""
         done: list[str] = []
         try:
             for name, value in changes.items():
@@ -89,8 +120,11 @@ class Connection:
                 done.append(name)
             yield
         finally:
-            for name in done:
-                self.run(f"SET {name} = DEFAULT")
+            try:
+                for name in done:
+                    self.run(f"SET {name} = {self._standing.get(name, 'DEFAULT')}")
+            except EngineError:
+                self.spoiled = True  # the pool puts another in its place
 
     def run(
         self, sql: str, output: str = "TabSeparated", params: Mapping[str, str] | None = None
@@ -105,21 +139,59 @@ class Connection:
         Raises:
             EngineError: the engine refused it; `code` is ClickHouse's.
         """
-        if output.lower() in _OBJECTS:  # the engine would give a Python object, no bytes
-            raise EngineError(
-                f"Code: 73. DB::Exception: Unknown format {output}. (UNKNOWN_FORMAT)",
-                code=_UNKNOWN_FORMAT,
-            )
+        _check_format(output)
         try:
             answer = self.raw.query(sql, output, params=dict(params) if params else None)
         except RuntimeError as error:
             raise refused(error) from error
-        return Result(answer.bytes(), answer.rows_read(), answer.bytes_read(), answer.elapsed())
+        return Result(
+            body=answer.bytes(),
+            rows=answer.rows_read(),
+            rows_read=answer.storage_rows_read(),
+            bytes_read=answer.storage_bytes_read(),
+            seconds=answer.elapsed(),
+        )
+
+    def stream(
+        self, sql: str, output: str, params: Mapping[str, str] | None = None
+    ) -> Generator[bytes]:
+        """Run one SELECT and give its answer block by block.
+
+        Only of some formats are the blocks together one document: see `Call.streams`.
+
+        Raises:
+            EngineError: the engine refused it, before the first block or after any.
+        """
+        _check_format(output)
+        try:
+            answer = self.raw.send_query(sql, output, params=dict(params) if params else None)
+        except RuntimeError as error:
+            raise refused(error) from error
+        try:
+            while (block := answer.fetch()) is not None:
+                yield block.bytes()
+        except RuntimeError as error:
+            raise refused(error) from error
+        finally:
+            answer.cancel()  # does nothing at the end
+
+
+def _check_format(output: str) -> None:
+    if output.lower() in _OBJECTS:  # the engine would give a Python object, no bytes
+        raise EngineError(
+            f"Code: 73. DB::Exception: Unknown format {output}. (UNKNOWN_FORMAT)",
+            code=_UNKNOWN_FORMAT,
+        )
 
 
 def refused(error: Exception) -> EngineError:
     """The engine's exception as ours, with ClickHouse's code."""
-    text = str(error).strip()
+    text = str(error).strip().removeprefix("Streaming query failed: ")
+    if _OVERLAY in text:
+        text = (
+            "Code: 497. DB::Exception: this engine reads no files, and its database `default` is "
+            f"one of files: use `{MAIN}`, or name no database (ACCESS_DENIED)"
+        )
     match = _CODE.search(text)
     return EngineError(text, code=int(match[1]) if match else 1002)
 
@@ -146,25 +218,26 @@ class Pool:
         import chdb  # noqa: PLC0415 - half a second that only the host's process should pay
 
         self.size, self.visitors = size, visitors
-        self._connections: list[Connection] = []
+        self._address = f"{data}?config-file={_write_config(data, memory)}"
+        self._connect = chdb.connect
         self._idle: queue.SimpleQueue[Connection] = queue.SimpleQueue()
         self._visits: queue.SimpleQueue[Connection] = queue.SimpleQueue()
-        address = f"{data}?config-file={_write_config(data, memory)}"
-        for number in range(size + visitors):
-            try:
-                connection = Connection(chdb.connect(address))
-            except RuntimeError as error:
-                raise DataDirError(
-                    f"the engine cannot open its data: {str(error).strip()[:500]}",
-                    where=str(data),
-                    next_step="restore a backup, or start a new data directory: PENSTOCK_DATA=…",
-                ) from error
-            self._connections.append(connection)
-            if number < size:
-                self._idle.put(connection)
-            else:
-                connection.run("SET readonly = 2")  # settings may change, nothing else
-                self._visits.put(connection)
+        self._killing = threading.Lock()
+        try:
+            for _ in range(size):
+                self._idle.put(self._open(_LIMITS))
+            for _ in range(visitors):
+                self._visits.put(self._open(_GUEST))
+            self._killer = self._open({})  # never busy, so that a statement can always be ended
+        except RuntimeError as error:
+            raise DataDirError(
+                f"the engine cannot open its data: {str(error).strip()[:500]}",
+                where=str(data),
+                next_step="restore a backup, or start a new data directory: PENSTOCK_DATA=…",
+            ) from error
+
+    def _open(self, standing: Mapping[str, str]) -> Connection:
+        return Connection(self._connect(self._address), standing)
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
@@ -173,7 +246,7 @@ class Pool:
         try:
             yield connection
         finally:
-            self._idle.put(connection)
+            self._idle.put(self._kept(connection, _LIMITS))
 
     @contextmanager
     def visitor(self) -> Iterator[Connection]:
@@ -182,12 +255,27 @@ class Pool:
         try:
             yield connection
         finally:
-            self._visits.put(connection)
+            self._visits.put(self._kept(connection, _GUEST))
+
+    def _kept(self, connection: Connection, standing: Mapping[str, str]) -> Connection:
+        """The connection, or a new one where a setting of it could not be put back."""
+        if not connection.spoiled:
+            return connection
+        connection.raw.close()
+        return self._open(standing)
+
+    def kill(self, tag: str) -> None:
+        """End the statements whose `log_comment` is `tag`; they raise code 394."""
+        with self._killing:
+            self._killer.run(f"KILL QUERY WHERE Settings['log_comment'] = {quote(tag)} ASYNC")
 
     def close(self) -> None:
         """Close all connections; the engine then lets go of the folder."""
-        for connection in self._connections:
-            connection.raw.close()
+        for count, kept in ((self.size, self._idle), (self.visitors, self._visits)):
+            with suppress(queue.Empty):  # a statement that cannot be ended keeps its connection
+                for _ in range(count):
+                    kept.get(timeout=_LEAVE).raw.close()
+        self._killer.raw.close()
 
 
 def _write_config(data: Path, memory: int) -> Path:
@@ -196,5 +284,6 @@ def _write_config(data: Path, memory: int) -> Path:
     users = folder / "users.xml"
     users.write_text(resources.files("penstock.engine").joinpath("users.xml").read_text("utf-8"))
     config = folder / "config.xml"
-    config.write_text(_CONFIG.format(users=users, memory=memory, kept=_KEPT_FREE))
+    scripts = folder / "no-scripts"  # a folder that is never made: nothing in it can be run
+    config.write_text(_CONFIG.format(users=users, memory=memory, kept=_KEPT_FREE, scripts=scripts))
     return config

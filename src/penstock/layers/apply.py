@@ -1,7 +1,8 @@
 """Apply: creates what a project names, in the order of the flow, and is safe to repeat.
 
 It only ever adds. Where a relation exists and its file now says something else, it refuses and
-says what differs; plans for changes are not written yet.
+says what differs; plans for changes are not written yet. It refuses as well what it did not make,
+and a view over rows that are there already: its table would start without them.
 """
 
 from __future__ import annotations
@@ -42,9 +43,24 @@ def apply(project: Project, client: Client, ledger: Ledger) -> Applied:
     ]
     if changed:
         raise RefusedChangeError(
-            "the files differ from what is stored, and changing it could lose data: "
-            + ", ".join(changed),
-            next_step="put the files back, or start a new data directory: PENSTOCK_DATA=…",
+            "the files differ from what is stored, or this data directory did not make what is "
+            "there, and changing it could lose data: " + ", ".join(changed),
+            next_step="put the files back, or start a new data directory: PENSTOCK_DATA=… (on a "
+            "server also another PENSTOCK_PREFIX=…)",
+        )
+    late = [
+        f"{relation.name} ({relation.path.relative_to(project.root)}:{view.line}) over {source}"
+        for relation in project.relations()
+        for view in relation.views
+        if view.name not in existing[relation.database]
+        for source in view.reads
+        if source in existing[relation.database] and _holds_rows(client, relation, source)
+    ]
+    if late:
+        raise RefusedChangeError(
+            "these would start empty, over tables that hold rows: " + ", ".join(late),
+            next_step="leave them out until rows can be filled in from before, or start a new "
+            "data directory: PENSTOCK_DATA=…",
         )
     created, unchanged = [], []
     for domain in project.domains:
@@ -52,12 +68,13 @@ def apply(project: Project, client: Client, ledger: Ledger) -> Applied:
     for relation in project.relations():
         for statement in relation.statements:
             name = f"{relation.database}.{statement.name}"
+            # Before it is made: what stands there without a note is then never ours.
+            ledger.put(_note(relation, statement), _digest(statement))
             if statement.name in existing[relation.database]:
                 unchanged.append(name)
             else:
                 client.execute(statement.sql, database=relation.database)
                 created.append(name)
-            ledger.put(_note(relation, statement), _digest(statement))
     return Applied(tuple(created), tuple(unchanged))
 
 
@@ -69,8 +86,12 @@ def _existing(client: Client, database: str) -> set[str]:
 def _differs(ledger: Ledger, relation: Relation, statement: Statement, existing: set[str]) -> bool:
     if statement.name not in existing:
         return False
-    applied = ledger.get(_note(relation, statement))
-    return applied is not None and applied != _digest(statement)
+    return ledger.get(_note(relation, statement)) != _digest(statement)
+
+
+def _holds_rows(client: Client, relation: Relation, table: str) -> bool:
+    sql = f"SELECT 1 FROM `{table}` LIMIT 1"  # noqa: S608 - a name of the project's
+    return bool(client.rows(sql, database=relation.database))
 
 
 def _note(relation: Relation, statement: Statement) -> str:

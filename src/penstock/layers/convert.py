@@ -28,6 +28,14 @@ _FORMATS = {
     ".csv": "CSVWithNames", ".tsv": "TSVWithNames", ".json": "JSONEachRow",
     ".ndjson": "JSONEachRow", ".jsonl": "JSONEachRow", ".parquet": "Parquet",
 }  # fmt: skip
+TEXTS = {
+    "input_format_csv_use_best_effort_in_schema_inference": "0",
+    "input_format_tsv_use_best_effort_in_schema_inference": "0",
+    "schema_inference_make_columns_nullable": "0",
+}
+"""Settings under which every field of a CSV or TSV is text, as its author wrote it."""
+
+_AS_WRITTEN = {"input_format_try_infer_dates": "0", "input_format_try_infer_datetimes": "0"}
 _COMPRESSED = {".gz", ".zst", ".xz", ".bz2"}
 _LINES = "LineAsString"
 _SHIFT = "{shift_ms:Int64}"
@@ -106,12 +114,25 @@ def records(path: Path, form: FileFormat, *, to_now: bool = False) -> Iterator[t
     form = FileFormat(_LINES, {}, "") if lines else form
     with Scratch(access=(path,)) as scratch:
         try:
-            scratch.execute(_input(path, form))
-            select = _select(scratch, form, to_now=to_now)
+            select = _select(scratch, path, form, to_now=to_now)
             scratch.execute(select)
         except EngineError as error:
             raise _unreadable(path, form, error) from error
         yield from _pieces(scratch.stream(select, "TSVRaw" if lines else "JSONEachRow"))
+
+
+def convert(scratch: Scratch, path: Path, form: FileFormat) -> bytes:
+    """A file's records, one a line.
+
+    Args:
+        scratch: may read the file; must have no table `input` in its current database.
+        path: of the file.
+        form: how it is read.
+
+    Raises:
+        EngineError: the file cannot be read as that format.
+    """
+    return scratch.bytes(_select(scratch, path, form), "JSONEachRow")
 
 
 def _has_records_as_lines(path: Path) -> bool:
@@ -127,8 +148,9 @@ def _has_records_as_lines(path: Path) -> bool:
         return False
 
 
-def _select(scratch: Scratch, form: FileFormat, *, to_now: bool) -> str:
-    """The SELECT that gives the records, with the offset of their times filled in."""
+def _select(scratch: Scratch, path: Path, form: FileFormat, *, to_now: bool = False) -> str:
+    """The SELECT over `input` that gives the records, with the offset of their times filled in."""
+    scratch.execute(_input(path, form))
     select, shift = form.select or "SELECT * FROM input", 0
     if to_now and form.shifts:
         last = scratch.rows(fill("newest_record", select=select.replace(_SHIFT, "toInt64(0)")))
@@ -157,11 +179,9 @@ def _input(path: Path, form: FileFormat) -> str:
     # With a SELECT of its own a file's fields are text, as its author wrote them.
     settings = dict(form.settings)
     if form.select:
-        settings |= {
-            "input_format_csv_use_best_effort_in_schema_inference": "0",
-            "input_format_tsv_use_best_effort_in_schema_inference": "0",
-            "schema_inference_make_columns_nullable": "0",
-        }
+        settings |= TEXTS
+    elif form.name == "JSONEachRow":
+        settings |= _AS_WRITTEN
     clause = ", ".join(f"{name} = {literal(value)}" for name, value in settings.items())
     return fill(
         "file_input",

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -19,16 +20,21 @@ import penstock
 from penstock.engine.client import Address, Client
 from penstock.engine.datadir import Ownership
 from penstock.engine.process import EngineProcess
-from penstock.errors import PenstockError, UsageError
+from penstock.engine.writes import Writes
+from penstock.errors import PenstockError, RefusedChangeError, StoreDownError, UsageError
 from penstock.layers.apply import Applied, apply
 from penstock.layers.landing import Hooks, Lander, Limits, Target
 from penstock.layers.reconcile import as_document, reconcile
-from penstock.runtime.audit import audit
+from penstock.runtime.audit import audit, catch_up
 from penstock.runtime.freshness import Freshness
+from penstock.runtime.pulse import Pulse
+from penstock.runtime.shared import Shared
 from penstock.serve.app import Application, Services
 from penstock.serve.cache import Versions
+from penstock.serve.idempotency import Idempotency
 from penstock.sources.http import HttpSource
 from penstock.store.database import Store
+from penstock.store.idempotency import IdempotencyKeys
 from penstock.store.ledger import Ledger
 
 if TYPE_CHECKING:
@@ -43,6 +49,7 @@ if TYPE_CHECKING:
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 _PAUSE = 5.0  # seconds before a lander that failed is started again
 _SWEEP = 30.0  # seconds between looks for spool segments that may go
+_AUDIT_MS = 600_000  # batches wait that long to be audited together
 _log = structlog.get_logger(__name__)
 
 
@@ -59,6 +66,8 @@ class Platform:
         self.project, self.settings, self.data = project, settings, data
         self.landers: list[Lander] = []
         self.history: Callable[[], dict[str, int] | None] = lambda: None
+        self.problems: Callable[[], list[dict[str, str | int]]] = list
+        self._application: Application | None = None
         self._sources: dict[tuple[str, str], HttpSource] = {}
         self._base: dict[tuple[str, str], int] = {}
         self._versions = Versions()
@@ -68,6 +77,7 @@ class Platform:
         self._engine: EngineProcess | None = None
         self._engine_version = ""
         self._audited = False
+        self.reconcile = Shared(self._reconcile)
         if settings.text("host") not in _LOOPBACK:
             raise UsageError(
                 f"host {settings.text('host')} is not this machine, and there is no login yet",
@@ -85,19 +95,27 @@ class Platform:
         """
         self._owner = Ownership(self.data / "platform.lock", wait=1.0)
         try:
-            self.store = Store.open(self.data / "penstock.db")
+            self.store = Store.open(self.settings.text("database_url") or self.data / "penstock.db")
             self.ledger = Ledger(self.store)
-            self.client = Client(self._start_engine())
+            self._keys = IdempotencyKeys(self.store)
+            self._idempotency = Idempotency(self._keys)
+            address = self._start_engine()
+            self.client, self._pulse = Client(address), Pulse(address)
             self._engine_version = str(self.client.value("SELECT version()"))
             applied = apply(self.project, self.client, self.ledger)
-            self._make_landers()
+            for source, lander in self._make_landers():
+                self._take(source, lander)
             if land:
+                for lander in self.landers:
+                    lander.start()
                 # Not when only looking: reconcile has to list what the audit refuses to land on.
                 audited = audit(self.project, self.landers, self.ledger)
                 if audited:
                     _log.info("boot_audit", batches=audited)
                 self._audited = True
-                self._start_landers()
+                for lander in self.landers:
+                    self._start_lander(self._sources[_key(lander)], lander)
+                self._thread(self._sweep, "spool-sweep")
         except PenstockError:
             self.stop()
             raise
@@ -105,47 +123,87 @@ class Platform:
 
     def application(self) -> Application:
         """The web application of this platform."""
-        return Application(
+        self._application = Application(
             Services(
                 project=self.project,
                 client=self.client,
                 versions=self._versions,
                 sources=self._sources,
                 landed=_landed,
+                idempotency=self._idempotency,
                 status=self.status,
                 reconcile=self.reconcile,
                 ready=self._ready,
                 max_body=self.settings.number("max_body"),
             )
         )
+        return self._application
+
+    def adopt(self, project: Project) -> Applied:
+        """Serve another version of the project in place of the one before.
+
+        Raises:
+            PenstockError: it cannot be served; the version before goes on.
+        """
+        running = {_key(lander) for lander in self.landers}
+        targets = {
+            (s.domain, s.name): Target.of(project, s.domain, s.name)
+            for s in project.sources()
+            if s.kind == "http"
+        }
+        if lost := sorted(running - targets.keys()):
+            raise RefusedChangeError(
+                f"the source {'/'.join(lost[0])} runs and its file is gone",
+                next_step="put it back, or stop `penstock up` and start it again to let go of it",
+            )
+        with ExitStack() as held:
+            for lander in self.landers:
+                held.enter_context(lander.hold)  # no batch is half way through the views
+            applied = apply(project, self.client, self.ledger)
+            for lander in self.landers:
+                lander.target = targets[_key(lander)]
+            self.project = project
+        self._versions.bump(applied.created)
+        if self._application is not None:
+            self._application.adopt(project)
+        for source, lander in self._make_landers():
+            lander.start()
+            self._start_lander(source, lander)
+            self._take(source, lander)  # nothing is sent to it before it is counted
+        return applied
 
     def stop(self) -> None:
         """Land what is being landed, then let go of everything."""
         self._stop.set()
         for thread in self._threads:
             thread.join(30)
-        for source in self._sources.values():
+        for source in list(self._sources.values()):
             source.close()
         if self._audited:  # else the next start has the same doubts as this one
-            self.ledger.put("clean_stop", "yes")
+            try:
+                self.ledger.put("clean_stop", "yes")
+            except StoreDownError as error:
+                _log.warning("stop_not_noted", reason=error.what)  # so the next start audits
         if hasattr(self, "client"):
             self.client.close()
+            self._pulse.close()
         if self._engine is not None:
             self._engine.stop()
         if hasattr(self, "store"):
+            self._idempotency.close()
             self.store.close()
         self._owner.release()
 
     def drain(self, seconds: float) -> bool:
         """Wait until everything received is landed; False where that took too long."""
         deadline = time.monotonic() + seconds
-        while any(source.spool.rows_waiting for source in self._sources.values()):
+        while any(source.spool.rows_waiting for source in list(self._sources.values())):
             if time.monotonic() > deadline:
                 return False
             time.sleep(0.05)
         return True
 
-    def reconcile(self) -> dict[str, Any]:
+    def _reconcile(self) -> dict[str, Any]:
         """The proof of counts, as a document."""
         return as_document(reconcile(self.project, self.landers, self.client, self.ledger))
 
@@ -173,6 +231,7 @@ class Platform:
                 "difference": received - silver - dead - in_flight,
             },
             "history": self.history(),
+            "problems": self.problems(),
         }
 
     @property
@@ -188,35 +247,43 @@ class Platform:
             self.data, self.settings.number("engine_port"), self.settings.number("engine_memory")
         )
         self._engine.start()
+        self._versions.elsewhere = Writes(self.data / "engine.writes").count
         return self._engine.address
 
-    def _make_landers(self) -> None:
+    def _make_landers(self) -> list[tuple[HttpSource, Lander]]:
+        """A lander for each HTTP source that has none yet."""
         limits = Limits(
             rows=min(self.settings.number("batch_rows"), 500_000),
             size=min(self.settings.number("batch_bytes"), 128 * 1024 * 1024),
             age=self.settings.seconds("batch_age"),
         )
         hooks = Hooks(self._engine_starts, self._restart_engine, self._closed)
+        made = []
         for wanted in self.project.sources():
-            if wanted.kind != "http":
+            if wanted.kind != "http" or (wanted.domain, wanted.name) in self._sources:
                 continue
             folder = self.data / "spool" / f"{wanted.domain}.{wanted.name}"
             limit = self.settings.number("spool_bytes")
             source = HttpSource(wanted.domain, wanted.name, folder, limit=limit)
             target = Target.of(self.project, wanted.domain, wanted.name)
-            self._sources[wanted.domain, wanted.name] = source
-            self.landers.append(Lander(source, target, self.ledger, self.client, limits, hooks))
+            lander = Lander(source, target, self.ledger, self.client, limits, hooks)
+            made.append((source, lander))
+        return made
 
-    def _start_landers(self) -> None:
-        for lander in self.landers:
-            lander.start()
-            key = (lander.source.domain, lander.source.name)
-            landed = self.ledger.totals().get(key)
-            lander.state.good = landed.good if landed else 0
-            lander.state.dead = landed.dead if landed else 0
-            self._base[key] = (landed.rows if landed else 0) + self._sources[key].spool.rows_waiting
-            self._thread(partial(self._supervise, lander), f"land-{key[0]}-{key[1]}")
-        self._thread(self._sweep, "spool-sweep")
+    def _take(self, source: HttpSource, lander: Lander) -> None:
+        self._sources[_key(lander)] = source
+        self.landers.append(lander)
+
+    def _start_lander(self, source: HttpSource, lander: Lander) -> None:
+        key = _key(lander)
+        landed = self.ledger.totals().get(key)
+        lander.state.good = landed.good if landed else 0
+        lander.state.dead = landed.dead if landed else 0
+        self._base[key] = (landed.rows if landed else 0) + source.spool.rows_waiting
+        done, left = self._keys.resolve(*key, source.spool.tagged)
+        if done or left:
+            _log.info("idempotency_keys_resolved", source=key, done=done, left=left)
+        self._thread(partial(self._supervise, lander), f"land-{key[0]}-{key[1]}")
 
     def _thread(self, work: Callable[[], None], name: str) -> None:
         thread = threading.Thread(target=work, name=name, daemon=True)
@@ -239,11 +306,24 @@ class Platform:
             self._stop.wait(_PAUSE)
 
     def _sweep(self) -> None:
-        """Let the spool forget what is landed and old enough."""
         while not self._stop.wait(_SWEEP):
-            older = int((time.time() - self.settings.seconds("spool_keep")) * 1000)
-            for source in self._sources.values():
-                source.spool.forget(older_ms=older)
+            try:
+                self.tidy()
+                self._keys.sweep()
+            except (PenstockError, OSError) as error:  # the next sweep tries again
+                _log.error("sweep_failed", why=f"{type(error).__name__}: {error}")
+
+    def tidy(self) -> None:
+        """Count again what landed an hour ago; the spool forgets only what passes.
+
+        Raises:
+            LandingBlockedError: a batch is not in the engine any more; its records stay.
+        """
+        older = int((time.time() - self.settings.seconds("spool_keep")) * 1000)
+        if self.ledger.unaudited(limit=1, before_ms=older - _AUDIT_MS):
+            catch_up(self.landers, self.ledger, before_ms=older)
+        for source in list(self._sources.values()):
+            source.spool.forget(older_ms=min(older, self._idempotency.since_ms))
 
     def _engine_starts(self) -> int:
         return self._engine.starts if self._engine else 0
@@ -259,7 +339,7 @@ class Platform:
         self._freshness.note(batch.rows, batch.closed_ms - received_ms)
 
     def _source_status(self, lander: Lander) -> dict[str, Any]:
-        key = (lander.source.domain, lander.source.name)
+        key = _key(lander)
         source = self._sources[key]
         with lander.counting:
             accepted, waiting = source.spool.counts()
@@ -278,7 +358,12 @@ class Platform:
 
     def _ready(self) -> bool:
         blocked = any(lander.state.name == "blocked" for lander in self.landers)
-        return not blocked and (self._engine is None or self._engine.state == "up")
+        up = self._engine is None or self._engine.state == "up"
+        return not blocked and up and self._pulse.beats()
+
+
+def _key(lander: Lander) -> tuple[str, str]:
+    return lander.source.domain, lander.source.name
 
 
 def _landed(source: HttpSource, receipt: Receipt) -> bool:

@@ -25,14 +25,14 @@ def delivery(door: Door) -> Iterator[_Delivery]:
 
 
 def test_the_answer_says_what_is_a_dead_letter(door: Door, delivery: _Delivery) -> None:
-    door.answers = [(200, {"accepted": 3, "stored": 2, "dead_letters": [{"pos": 1}]})]
+    door.answers = [(200, {"accepted": 3, "stored": 2, "dead": 1})]
     delivery.send(BODY, 3)
     delivery.send(BODY, 3)
     assert delivery.account() == {"acknowledged": 6, "silver": 4, "dead_letters": 2}
 
 
 def test_without_it_the_counts_of_the_status_do(door: Door, delivery: _Delivery) -> None:
-    door.answers = [(200, {"accepted": 3})]
+    door.answers, door.pace = [(202, {"accepted": 3})], 3
     delivery.send(BODY, 3)
     door.source |= {"good": 2, "dead": 1}
     assert delivery.account() == {"acknowledged": 3, "silver": 2, "dead_letters": 1}
@@ -55,7 +55,7 @@ def test_a_blocked_source_is_not_waited_for(door: Door, delivery: _Delivery) -> 
 
 
 def test_a_full_spool_is_tried_again(door: Door, delivery: _Delivery) -> None:
-    door.answers = [(429, {}), (429, {}), (200, {"accepted": 3, "stored": 3})]
+    door.answers = [(429, {}), (429, {}), (200, {"accepted": 3, "stored": 3, "dead": 0})]
     delivery.send(BODY, 3)
     assert door.bodies == [BODY] * 3
     assert delivery.account() == {"acknowledged": 3, "silver": 3, "dead_letters": 0}

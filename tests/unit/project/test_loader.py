@@ -89,7 +89,7 @@ SLIPS = [
     ("penstock.toml", 'title = "Meters"', "platform = 3", "a table is meant", ""),
     ("penstock.toml", 'title = "Meters"', '[platform]\nport = "abc"', "is no port", "8000"),
     ("penstock.toml", 'title = "Meters"', "[platform]\nport = 99999", "is no port", "8000"),
-    ("penstock.toml", 'title = "Meters"', "[platform]\ndata = true", "a text or a number", ""),
+    ("penstock.toml", 'title = "Meters"', "[platform]\ndata = true", "is no str", ".data"),
     ("penstock.toml", 'title = "Meters"', "[platform]\nmax_body = 'many'", "no size", "16mb"),
     ("penstock.toml", 'title = "Meters"', "[landing]\ninserts_per_second = -1", "-1", "such as"),
     (HTTP, 'kind = "http"', 'kind = "htp"', "unknown kind 'htp'", "'http'"),
