@@ -247,7 +247,12 @@ class Landing:
     def take_over(
         self, *, kind: type[Lander] | None = None, limits: Limits | None = None
     ) -> tuple[HttpSource, Lander]:
-        """Open the spool and lease the stream, as a platform does when it starts."""
+        """Open the spool and lease the stream, as a platform does when it starts.
+
+        The one before lets go of the spool, as its process would; what it has read it still has.
+        """
+        if hasattr(self, "source"):
+            self.source.close()
         source = HttpSource("homes", "readings", self.data / "spool/homes.readings", limit=1 << 30)
         starts = lambda: self.engine.starts  # noqa: E731
         heal = lambda reason, seen: self.engine.restart(reason, seen=seen)  # noqa: E731

@@ -13,7 +13,7 @@ from email import policy
 from email.parser import BytesParser
 from typing import TYPE_CHECKING
 
-from penstock.engine import guard
+from penstock.engine import guard, hello
 from penstock.engine.analysts import MAX_ROWS
 from penstock.engine.inserts import split_inline
 from penstock.engine.pool import IDENTIFIER
@@ -73,6 +73,8 @@ class Call:
         asked: format of the answer unless the statement names one.
         rows: rows announced in `X-Penstock-Rows`, if any.
         whole: the answer is wanted in one piece.
+        opening: the client's revision of the native protocol, where this is the question that
+            clickhouse-go begins with.
         tables: all that the statement may read, as (database, table), where it is an analyst's;
             None for every other, which the guard's second tier does not see.
         limit: most rows of an analyst's answer.
@@ -91,6 +93,7 @@ class Call:
     whole: bool
     tables: tuple[tuple[str, str], ...] | None
     limit: int
+    opening: int | None
 
     @property
     def reads(self) -> bool:
@@ -192,9 +195,15 @@ async def take(request: Request, key: str, share: Callable[[int], None]) -> Call
         asked=asked,
         rows=_whole(headers.get("x-penstock-rows")),
         whole=query.get("wait_end_of_query", "0") == "1",
+        opening=_opening(sql, query.get("client_protocol_version", "")),
         tables=tables,
         limit=_whole(headers.get("x-penstock-limit")) or MAX_ROWS,
     )
+
+
+def _opening(sql: str, protocol: str) -> int | None:
+    begins = protocol.isdecimal() and len(protocol) < _DIGITS and sql.strip() == hello.QUESTION
+    return int(protocol) if begins else None
 
 
 def _form(body: bytes, kind: str) -> dict[str, str]:

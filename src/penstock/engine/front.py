@@ -18,9 +18,10 @@ from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from penstock.engine import analysts, answers, calls, guard
+from penstock.engine import analysts, answers, calls, guard, hello
 from penstock.engine.blocks import Blocks
 from penstock.engine.inserts import Insert, deduplication, stage_and_write
+from penstock.engine.pool import Result
 from penstock.engine.strangers import is_stranger
 from penstock.errors import EngineError
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
     from penstock.engine.calls import Call
     from penstock.engine.leases import Leases
-    from penstock.engine.pool import Connection, Pool, Result
+    from penstock.engine.pool import Connection, Pool
     from penstock.engine.writes import Writes
 
 _INSERTS = re.compile(r"\bINSERT\b", re.IGNORECASE)
@@ -106,6 +107,9 @@ class Front:
                 lease = request.headers.get("x-penstock-lease") if call.keyed else None
                 if lease:
                     self._leases.check(lease)
+                if (protocol := call.opening) is not None:
+                    opened = Result(hello.answer(self._pool.version, protocol))
+                    return answers.whole(request, call, 0, opened, query_id)
                 if call.streams and not call.body:
                     blocks = await self._stream(request, call)
                     return answers.streamed(request, call, blocks, query_id)

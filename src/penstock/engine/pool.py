@@ -229,6 +229,7 @@ class Pool:
             for _ in range(visitors):
                 self._visits.put(self._open(_GUEST))
             self._killer = self._open({})  # never busy, so that a statement can always be ended
+            self.version = self._killer.run("SELECT version()").body.decode().strip()
         except RuntimeError as error:
             raise DataDirError(
                 f"the engine cannot open its data: {str(error).strip()[:500]}",
