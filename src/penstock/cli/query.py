@@ -54,7 +54,7 @@ def _told(error: EngineError, sql: str, known: Sequence[str], *, write: bool) ->
 
     found = problem(error, Asked("", 1, sql, ()), known)
     what, next_step = found.cause, found.hint
-    verb = sql.split()[0].upper()
+    verb = sql.split(maxsplit=1)[0].upper()
     if error.code == _SYNTAX and verb not in _VERBS and (near := nearest(verb, _VERBS)):
         next_step = f"did you mean {near}?"
     if error.code == _READONLY and not write:
