@@ -33,7 +33,7 @@ def test_a_large_file_comes_in_pieces(tmp_path: Path) -> None:
 def test_nothing_is_given_of_a_file_whose_last_row_is_bad(tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
     path.write_text("a,b\n" + "1,2\n" * 100_000 + "one,2\n")
-    with pytest.raises(BadInputError, match="near row 10000., cannot be read as CSVWithNames"):
+    with pytest.raises(BadInputError, match=r"near row 10000., cannot be read as CSVWithNames"):
         next(records(path, FileFormat.guess(path)))
 
 
