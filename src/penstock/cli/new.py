@@ -33,6 +33,11 @@ app = typer.Typer(
     help="Begin a project (`penstock new NAME`), or a file of one.",
 )
 Name = Annotated[str, typer.Option(help="The new file's name; else made from what it is about.")]
+_OF_A_PROJECT = {  # words of an example's README as they are where it was copied to
+    " --project examples": "",
+    ".venv/bin/penstock": "penstock",
+    "the repository, after `make demo` has installed Penstock into `.venv`:": "the project:",
+}
 RelationName = Annotated[str, typer.Argument(metavar="[DOMAIN/]RELATION")]
 
 
@@ -218,8 +223,10 @@ def _example(root: Path, domain: str) -> dict[Path, bytes]:
     copies = {root / domain / p.relative_to(folder): p.read_bytes() for p in paths}
     readme = root / domain / "README.md"
     if readme in copies:
-        text = copies[readme].decode().replace(" --project examples", "")
-        copies[readme] = text.replace("root of the repository", "root of the project").encode()
+        text = copies[readme].decode()
+        for theirs, ours in _OF_A_PROJECT.items():
+            text = text.replace(theirs, ours)
+        copies[readme] = text.encode()
     return copies
 
 

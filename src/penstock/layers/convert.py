@@ -162,7 +162,7 @@ def _unreadable(path: Path, form: FileFormat, error: EngineError) -> BadInputErr
     """The engine's complaint about a file, cut to its cause, with the row where it names one."""
     inner, row = _INNER.search(error.what), _AT_ROW.search(error.what)
     cause = _ASIDE.sub("", inner[1] if inner else error.what).strip(" .:")[:300]
-    at = f", row {row[1]}" if row else ""
+    at = f", near row {row[1]}," if row else ""
     name = "NDJSON" if form.name == _LINES else form.name
     hint = "mend the file"
     if name.startswith(("CSV", "TSV")) and not form.select:
