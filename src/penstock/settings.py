@@ -1,7 +1,7 @@
 """Every setting as one record: name, type, default, help.
 
-Environment beats `penstock.toml` beats the default. The command line, the environment, the
-documentation and the validation all read the same records.
+Environment beats `[platform]` of `penstock.toml` beats the default. `Settings.load`, `penstock
+check` and the help of the command line read the same records.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _SIZE = re.compile(r"(\d+)\s*(b|kb|mb|gb)?", re.IGNORECASE)
 _BYTES = {"": 1, "b": 1, "kb": 1024, "mb": 1024**2, "gb": 1024**3}
+HIGHEST_PORT = 65535
+"""The highest number a TCP port may have."""
 
 
 def duration(text: str) -> float:
@@ -62,7 +64,7 @@ class Setting:
     Attributes:
         name: as in `penstock.toml` under `[platform]`; the environment variable is
             `PENSTOCK_` and the name in capitals unless `env` says otherwise.
-        kind: `str`, `int`, `duration` or `size`.
+        kind: `str`, `int`, `port`, `duration` or `size`.
         default: as a user would write it.
         help: one sentence.
         env: a conventional name of the environment where the field has one.
@@ -79,12 +81,40 @@ class Setting:
         """The environment variable that sets it."""
         return self.env or f"PENSTOCK_{self.name.upper()}"
 
+    def convert(self, value: object) -> str | int | float:
+        """A value as a user writes it, as what its kind means.
+
+        Raises:
+            UsageError: it does not fit the kind.
+        """
+        text = str(value)
+        try:
+            if self.kind == "int":
+                return int(text)
+            if self.kind == "port":
+                return _port(text)
+            if self.kind == "duration":
+                return duration(text)
+            if self.kind == "size":
+                return size(text)
+            return _text(value)
+        except (ValueError, TypeError, UsageError) as error:
+            raise UsageError(
+                f"{self.name} = {text!r} is no {self.kind}",
+                next_step=f"for example {self.default}",
+            ) from error
+
 
 SETTINGS = (
-    Setting("data", "str", ".data", "Folder of the data, relative to the project."),
+    Setting(
+        "data",
+        "str",
+        ".data",
+        "Folder of the data, relative to the project (in the environment: to where one is).",
+    ),
     Setting("host", "str", "127.0.0.1", "Address the page and the API listen on."),
-    Setting("port", "int", "8000", "Port of the page and the API."),
-    Setting("engine_port", "int", "8123", "Port of the embedded engine (ClickHouse over HTTP)."),
+    Setting("port", "port", "8000", "Port of the page and the API."),
+    Setting("engine_port", "port", "8123", "Port of the embedded engine (ClickHouse over HTTP)."),
     Setting(
         "clickhouse_url",
         "str",
@@ -133,12 +163,20 @@ class Settings:
         values: dict[str, str | int | float] = {}
         origins: dict[str, str] = {}
         for setting in SETTINGS:
-            text, origin = setting.default, "default"
+            value: object = setting.default
+            origin = "default"
             if toml is not None and setting.name in toml:
-                text, origin = str(toml[setting.name]), "penstock.toml"
+                value, origin = toml[setting.name], "penstock.toml"
             if setting.variable in os.environ:
-                text, origin = os.environ[setting.variable], "environment"
-            values[setting.name] = _convert(setting, text, origin)
+                value, origin = os.environ[setting.variable], "environment"
+            try:
+                values[setting.name] = setting.convert(value)
+            except UsageError as error:
+                raise UsageError(
+                    error.what,
+                    where=f"{setting.variable} ({origin})",
+                    next_step=f"for example {setting.variable}={setting.default}",
+                ) from error
             origins[setting.name] = origin
         return cls(values, origins)
 
@@ -147,7 +185,7 @@ class Settings:
         return str(self.values[name])
 
     def number(self, name: str) -> int:
-        """The value of a setting of kind `int` or `size`."""
+        """The value of a setting of kind `int`, `port` or `size`."""
         return int(self.values[name])
 
     def seconds(self, name: str) -> float:
@@ -162,18 +200,19 @@ class Settings:
         )
 
 
-def _convert(setting: Setting, text: str, origin: str) -> str | int | float:
-    try:
-        if setting.kind == "int":
-            return int(text)
-        if setting.kind == "duration":
-            return duration(text)
-        if setting.kind == "size":
-            return size(text)
-    except (ValueError, UsageError) as error:
-        raise UsageError(
-            f"{setting.name} = {text!r} is no {setting.kind}",
-            where=f"{setting.variable} ({origin})",
-            next_step=f"for example {setting.variable}={setting.default}",
-        ) from error
-    return text
+def record(name: str) -> Setting:
+    """The record of a setting. Raises KeyError where there is none."""
+    return {setting.name: setting for setting in SETTINGS}[name]
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(value)
+    return value
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 < port <= HIGHEST_PORT:
+        raise ValueError(text)
+    return port

@@ -249,7 +249,9 @@ def test_a_project_from_the_examples_is_sound(tmp_path: Path) -> None:
     done = penstock(tmp_path, "new", "city", "--from", "homes")
     assert done.returncode == 0, done.stderr
     assert "next: cd city && penstock up" in done.stderr
-    assert "--project" not in (tmp_path / "city/homes/README.md").read_text()
+    readme = (tmp_path / "city/homes/README.md").read_text()
+    assert "From the root of the project:\n" in readme
+    assert [word for word in ("--project", ".venv", "repository") if word in readme] == []
     found = json.loads(penstock(tmp_path / "city", "check", "--json").stdout)
     assert (found["ok"], found["endpoints"]) == (True, 5)
     near = penstock(tmp_path, "new", "other", "--from", "hones")

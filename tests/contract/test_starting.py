@@ -203,9 +203,6 @@ def test_a_setting_that_is_wrong(project: Path) -> None:
     refused(done, 2, "engine_memory = 'plenty'", "PENSTOCK_ENGINE_MEMORY", "environment")
 
 
-@pytest.mark.xfail(
-    strict=True, reason="penstock.toml is read for its settings before it is looked at: a traceback"
-)
 @pytest.mark.parametrize("text", ["name = ", 'name = "x"\nplatform = 3\n'])
 def test_a_project_file_that_cannot_be_read(tmp_path: Path, text: str) -> None:
     (tmp_path / "penstock.toml").write_text(text)

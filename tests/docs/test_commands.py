@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
@@ -85,6 +86,7 @@ def test_a_command_of_the_documents_runs(
         env={
             "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
             "HOME": str(tmp_path),
+            "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
             "PENSTOCK_PORT": place["port"],
             "PENSTOCK_ENGINE_PORT": place["engine"],
             "PENSTOCK_DATA": place["data"],

@@ -72,7 +72,7 @@ def _answer(url: str, running: subprocess.Popen[bytes], log: Path) -> list[dict[
     """The endpoint's rows, once the file is in."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and running.poll() is None:
-        if "are in mine/accelerometer" in log.read_text():
+        if "sent to mine/accelerometer:" in log.read_text():
             with urllib.request.urlopen(url, timeout=10) as answer:
                 return list(csv.DictReader(io.StringIO(answer.read().decode())))
         time.sleep(0.1)

@@ -176,8 +176,8 @@ def test_the_command_ends_with_4(tmp_path: Path) -> None:
     alone = platform.run("reconcile")
     for result in (asked, alone):
         assert result.returncode == 4, result.stdout + result.stderr
-        assert "readings: expected 58, found 57" in result.stderr
-        assert "part 1 rows 60 to 120" in result.stderr
+        assert "readings: expected 58, found 57" in result.stdout
+        assert "part 1 rows 60 to 120" in result.stdout
 
 
 @contextmanager
@@ -236,7 +236,7 @@ def test_the_boot_audit_finds_a_batch_that_is_gone(tmp_path: Path, note: str, va
         assert "part 1 rows 60-120" in str(blocked.value)
     told = PlatformProcess(project, data).run("reconcile")
     assert told.returncode == 4, told.stdout + told.stderr
-    assert "raw_sensors: expected 60, found 0  at batch 2" in told.stderr
+    assert "raw_sensors: expected 60, found 0  at batch 2" in told.stdout
 
 
 @pytest.mark.slow

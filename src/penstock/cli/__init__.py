@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,26 +18,38 @@ from penstock.cli.query import query
 from penstock.cli.reconcile import reconcile
 from penstock.cli.simulate import simulate
 from penstock.cli.status import status
+from penstock.cli.terminal import Command, Group, say
 from penstock.cli.test import test
 from penstock.cli.up import up
-from penstock.cli.version import version
+from penstock.cli.version import show, version
 from penstock.errors import PenstockError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+_STOPPED = 130
 app = typer.Typer(
+    cls=Group,
+    context_settings={"help_option_names": ["-h", "--help"]},
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    help="Real-time data on ClickHouse: sources, bronze, silver, gold, serve.",
 )
 COMMANDS: tuple[Callable[..., None], ...] = (
     demo, up, check, test, apply, ingest, simulate, query, reconcile, status, doctor, version,
 )  # fmt: skip
 for command in COMMANDS:
-    app.command()(command)
+    app.command(cls=Command)(command)
 app.add_typer(new, name="new")
 app.add_typer(dead_letters, name="dead-letters")
+
+
+@app.callback()
+def start(
+    _version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=show, help="Show versions.")
+    ] = False,
+) -> None:
+    """Real-time data on ClickHouse: sources, bronze, silver, gold, serve."""
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -45,11 +57,15 @@ def main(words: Sequence[str] | None = None) -> int:
 
     Returns:
         0 ok · 1 failed · 2 usage · 3 the plan has changes · 4 a check failed · 5 the project is
-        invalid · 6 a service cannot be reached.
+        invalid · 6 a service cannot be reached · 130 stopped by Ctrl-C.
     """
     try:
         app(args=list(words) if words is not None else None)
     except PenstockError as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(error.exit_code)
+    except SystemExit as end:
+        if end.code == _STOPPED:
+            say("stopped")
+        raise
     return 0

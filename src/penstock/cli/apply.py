@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from penstock.cli.place import DataPath, ProjectPath, find
+from penstock.cli.place import HERE, DataPath, ProjectPath, again, find
 from penstock.cli.terminal import Json, emit, say
 
 
-def apply(project: ProjectPath = Path(), data: DataPath = None, json: Json = False) -> None:
+def apply(project: ProjectPath = HERE, data: DataPath = None, json: Json = False) -> None:
     """Create the project's databases, tables and views; refuse what would lose data."""
-    from penstock.cli.running import answers
+    from penstock.cli.running import sought
     from penstock.errors import UsageError
     from penstock.runtime.platform import Platform
 
     place = find(project, data)
-    if answers(place.url):
+    running = sought(project, data)
+    if running is not None:
         raise UsageError(
-            f"the platform at {place.url} runs and has applied its project already",
-            next_step="stop it first, or look with `penstock status`",
+            f"the platform at {running.url} runs and has applied its project already",
+            next_step=f"stop it first, or look with penstock status{again(project, data)}",
         )
     platform = Platform(place.project, place.settings, place.data)
     applied = platform.start(land=False)
@@ -29,4 +28,4 @@ def apply(project: ProjectPath = Path(), data: DataPath = None, json: Json = Fal
         say(f"created    {name}")
     for name in applied.unchanged:
         say(f"unchanged  {name}")
-    say("next: penstock up")
+    say(f"next: penstock up{again(project, data)}")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
+from pathlib import Path  # noqa: TC003 - Typer reads the annotations
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from penstock.cli.place import HERE, ProjectPath, again, home
 from penstock.cli.terminal import Json, emit, say
+from penstock.errors import InvalidProjectError, UsageError
 
 if TYPE_CHECKING:
     from penstock.errors import Problem
@@ -16,7 +18,8 @@ if TYPE_CHECKING:
 
 
 def check(
-    path: Annotated[Path, typer.Argument(help="The project's folder.")] = Path(),
+    path: Annotated[Path | None, typer.Argument(help="The project's folder.")] = None,
+    project: ProjectPath = HERE,
     json: Json = False,
 ) -> None:
     """Read the project and compile every statement in a throw-away engine.
@@ -24,21 +27,26 @@ def check(
     Every mistake is found in one run, each with its file, line, cause and what to do. Ends with
     exit code 5 where there is any.
     """
-    from penstock.errors import InvalidProjectError
     from penstock.layers.check import look
 
+    if path is not None and project not in {HERE, path}:
+        raise UsageError(
+            f"two projects are named: {path} and {project}", next_step=f"penstock check {path}"
+        )
+    named = path or project
     started = time.perf_counter()
-    project, problems = look(path)
+    found, problems = look((home(HERE) or HERE) if named == HERE else named)
     seconds = time.perf_counter() - started
     if json:
-        emit(_document(project, problems, seconds))
+        emit(_document(found, problems, seconds))
         if problems:
             raise typer.Exit(InvalidProjectError.exit_code)
         return
     if problems:
         raise InvalidProjectError(problems)
-    print(f"ok: {', '.join(_counts(project))} in {seconds:.1f} s")
-    say("next: penstock up" if project.domains else "next: penstock new source --like sample.json")
+    print(f"ok: {', '.join(_counts(found))} in {seconds:.1f} s")
+    then = "up" if found.domains else "new source --like sample.json"
+    say(f"next: penstock {then}{again(named)}")
 
 
 def _counts(project: Project) -> list[str]:

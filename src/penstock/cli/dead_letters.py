@@ -2,35 +2,41 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from penstock.cli.place import DataPath, ProjectPath, find
-from penstock.cli.terminal import Json, emit, say, table
+from penstock.cli.place import HERE, DataPath, ProjectPath, again
+from penstock.cli.terminal import Command, Group, Json, emit, say, table
 from penstock.errors import UsageError
 
-app = typer.Typer(no_args_is_help=True, help="Records that did not fit, kept with the reason.")
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from penstock.engine.client import Client
+    from penstock.project import Domain
+
+app = typer.Typer(
+    cls=Group, no_args_is_help=True, help="Records that did not fit, kept with the reason."
+)
+
+_DomainName = Annotated[str, typer.Option(help="Domain; else the first.")]
 
 
-@app.command("ls")
+@app.command("ls", cls=Command)
 def listing(
-    project: ProjectPath = Path(),
+    project: ProjectPath = HERE,
     data: DataPath = None,
-    domain: Annotated[str, typer.Option(help="Domain; else the first.")] = "",
-    limit: Annotated[int, typer.Option(help="Most letters shown.")] = 20,
+    domain: _DomainName = "",
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Most letters shown.")] = 20,
     json: Json = False,
 ) -> None:
-    """Show dead letters by reason, and the newest of them."""
-    from penstock.engine.client import Client
+    """Show dead letters by reason, and the newest of them; --json has the records whole."""
     from penstock.layers import dead_letters
 
-    place = find(project, data)
-    found = place.project.domain(domain or place.project.domains[0].name)
-    client = Client(place.engine)
+    found, client = _open(project, data, domain)
     groups = dead_letters.groups(found, client)
-    newest = dead_letters.newest(found, client, limit)
+    newest = dead_letters.newest(found, client, limit, whole=json)
     if json:
         emit({"groups": groups, "newest": newest})
         return
@@ -38,29 +44,47 @@ def listing(
     say()
     table(newest, ["source", "part", "pos", "reason", "raw"])
     if newest:
-        first = newest[0]
-        say(f"next: penstock dead-letters show {first['source']} {first['part']} {first['pos']}")
+        name, part, pos = (newest[0][key] for key in ("source", "part", "pos"))
+        options = again(project, data)
+        say(f"next: penstock dead-letters show {found.name}/{name} {part} {pos}{options}")
+    else:
+        say(f"there are none; next: penstock status{again(project, data)}")
 
 
-@app.command()
+@app.command(cls=Command)
 def show(
-    source: Annotated[str, typer.Argument(help="Source.")],
-    part: Annotated[int, typer.Argument(help="Part.")],
-    pos: Annotated[int, typer.Argument(help="Position.")],
-    project: ProjectPath = Path(),
+    source: Annotated[str, typer.Argument(help="Source, as readings or homes/readings.")],
+    part: Annotated[int, typer.Argument(min=0, help="Part.")],
+    pos: Annotated[int, typer.Argument(min=0, help="Position.")],
+    project: ProjectPath = HERE,
     data: DataPath = None,
-    domain: Annotated[str, typer.Option(help="Domain; else the first.")] = "",
+    domain: _DomainName = "",
 ) -> None:
     """Show one dead letter whole."""
-    from penstock.engine.client import Client
     from penstock.layers import dead_letters
 
-    place = find(project, data)
-    found = place.project.domain(domain or place.project.domains[0].name)
-    letter = dead_letters.one(found, Client(place.engine), source, part, pos)
+    named, _, name = source.rpartition("/")
+    found, client = _open(project, data, named or domain)
+    letter = dead_letters.one(found, client, name, part, pos)
     if letter is None:
         raise UsageError(
             f"there is no dead letter at {source} {part} {pos}",
-            next_step="penstock dead-letters ls",
+            next_step=f"penstock dead-letters ls{again(project, data)}",
         )
     emit(letter)
+    say(f"next: mend what sends it, then penstock dead-letters ls{again(project, data)}")
+
+
+def _open(project: Path, data: Path | None, name: str) -> tuple[Domain, Client]:
+    """The domain of a name, or the first, and a reader's client to its engine."""
+    from penstock.cli.running import engine_of
+    from penstock.engine.client import Client
+
+    engine = engine_of(project, data)
+    found = engine.project()
+    if found is None or not found.domains:
+        raise UsageError(
+            "which project's dead letters is not known here",
+            next_step="name the project's folder with --project",
+        )
+    return found.domain(name or found.domains[0].name), Client(engine.address)

@@ -7,57 +7,59 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from penstock.cli.place import DataPath, examples, find
+from penstock.cli.place import HERE, DataPath, EnginePort, Port, again, examples, find
+from penstock.cli.running import DEMO
 from penstock.cli.terminal import Json, emit, say
+from penstock.settings import Settings, duration
 
 if TYPE_CHECKING:
     import threading
 
     from penstock.cli.place import Place
 
-_FOLDER = Path("penstock-demo")
-
 
 def demo(
     for_: Annotated[str, typer.Option("--for", help="End after this long, such as 60s.")] = "",
-    homes: Annotated[int, typer.Option(help="Homes that send each second.")] = 1000,
+    homes: Annotated[int, typer.Option(min=1, help="Homes that send each second.")] = 1000,
     history: Annotated[bool, typer.Option(help="Fill in the last 30 days.")] = True,
     data: DataPath = None,
-    port: Annotated[int | None, typer.Option(help="Port of the page and the API.")] = None,
-    engine_port: Annotated[int | None, typer.Option(help="Port of the engine.")] = None,
+    port: Port = None,
+    engine_port: EnginePort = None,
     json: Json = False,
 ) -> None:
     """Run the examples with senders; end with a proof of counts (exit 4 where it fails)."""
+    from penstock.cli.foreground import claim, started
     from penstock.runtime.demo import Demo
     from penstock.runtime.logs import configure
     from penstock.runtime.platform import Platform
-    from penstock.runtime.server import reserve, serve
-    from penstock.settings import duration
+    from penstock.runtime.server import serve
 
     seconds = duration(for_) if for_ else None
     configure()
-    place = find(examples(), data or _FOLDER, port=port, engine_port=engine_port)
+    place = find(examples(), data or _folder(), port=port, engine_port=engine_port)
     platform = Platform(place.project, place.settings, place.data)
     account = {}
-    with reserve(platform) as listener:
-        platform.start()
+    with claim(platform, place) as listener, started(platform, place):
         running = Demo(platform, place.url, homes=homes, history=history)
 
         def until(stopping: threading.Event) -> None:
             running.start()
-            _welcome(place, homes)
+            _welcome(place, homes, again(HERE, data))
             stopping.wait(seconds)
             say("  ending: senders stop, what they sent is landed and counted …")
             account.update(running.finish())
 
-        try:
-            serve(platform, listener, until=until)
-        finally:
-            platform.stop()
-    _report(account, as_json=json)
+        serve(platform, listener, until=until)
+    _report(account, again(HERE, data), as_json=json)
 
 
-def _report(account: dict[str, object], *, as_json: bool) -> None:
+def _folder() -> Path:
+    """Where the data is kept when no option says so."""
+    settings = Settings.load()
+    return Path(settings.text("data")) if settings.origins["data"] == "environment" else DEMO
+
+
+def _report(account: dict[str, object], options: str, *, as_json: bool) -> None:
     if as_json:
         emit(account)
     verdict = account["reconcile"]
@@ -68,12 +70,13 @@ def _report(account: dict[str, object], *, as_json: bool) -> None:
     )
     if others := account["others"]:
         say(f"  {others:,} of them came from elsewhere than the demo's own senders")
-    say("  next: penstock demo again goes on where this ended; examples/homes/README.md tells more")
+    more = "examples/homes/README.md tells more"
+    say(f"  next: penstock demo{options} goes on where this ended; {more}")
     if not ok:
         raise typer.Exit(4)
 
 
-def _welcome(place: Place, homes: int) -> None:
+def _welcome(place: Place, homes: int, options: str) -> None:
     say(f"  {place.project.title}   data {place.data}")
     say(f"  Page        {place.url}")
     say(f"  API         {place.url}/openapi.json")
@@ -84,4 +87,4 @@ def _welcome(place: Place, homes: int) -> None:
         f"        curl {place.url}/v1/ingest/homes/readings -d '"
         '{"home_id":7,"ts":"\'$(date -u +%FT%TZ)\'","region":"north","energy":1.2}\''
     )
-    say("  Stop: Ctrl-C")
+    say(f"  Stop: Ctrl-C     Look: penstock status{options}")

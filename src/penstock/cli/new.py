@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
-from penstock.cli.place import ProjectPath, examples
-from penstock.cli.terminal import Json, emit, say
+from penstock.cli.place import HERE, ProjectPath, again, examples, home
+from penstock.cli.terminal import Command, Group, Json, emit, say
 from penstock.errors import InvalidProjectError, UsageError
 
 if TYPE_CHECKING:
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from penstock.project import Project, Relation
 
 
-class _OrProject(TyperGroup):
+class _OrProject(Group):
     """`new mine` is `new project mine`."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - typer's own
@@ -34,10 +33,15 @@ app = typer.Typer(
     help="Begin a project (`penstock new NAME`), or a file of one.",
 )
 Name = Annotated[str, typer.Option(help="The new file's name; else made from what it is about.")]
+_OF_A_PROJECT = {  # words of an example's README as they are where it was copied to
+    " --project examples": "",
+    ".venv/bin/penstock": "penstock",
+    "the repository, after `make demo` has installed Penstock into `.venv`:": "the project:",
+}
 RelationName = Annotated[str, typer.Argument(metavar="[DOMAIN/]RELATION")]
 
 
-@app.command()
+@app.command(cls=Command)
 def project(
     name: Annotated[Path, typer.Argument(help="The folder to make.")],
     from_: Annotated[
@@ -69,12 +73,12 @@ def project(
     _report(written, f"cd {name} && {then}", as_json=json)
 
 
-@app.command()
+@app.command(cls=Command)
 def source(
     like: Annotated[Path, typer.Option(help="A sample: CSV, JSON or NDJSON; .gz may follow.")],
     name: Name = "",
     domain: Annotated[str, typer.Option(help="The domain; else the only one there is.")] = "",
-    project: ProjectPath = Path(),
+    project: ProjectPath = HERE,
     json: Json = False,
 ) -> None:
     """Write source, bronze and silver for records like those of a sample."""
@@ -91,23 +95,23 @@ def source(
     written = _write_drafts(place, drafts.source(place, sample))
     for field in sample.fields:
         say(f"  {field.name:<28}{field.type:<28}{field.role}")
-    _report(written, f"penstock new gold {place.name}", as_json=json)
+    _report(written, f"penstock new gold {place.name}{again(project)}", as_json=json)
 
 
-@app.command()
+@app.command(cls=Command)
 def gold(
-    relation: RelationName, name: Name = "", project: ProjectPath = Path(), json: Json = False
+    relation: RelationName, name: Name = "", project: ProjectPath = HERE, json: Json = False
 ) -> None:
     """Write the hours of a silver table, as aggregate states."""
     from penstock.layers import drafts
 
     place, made = _from(project, relation, name, "hourly_{}", drafts.gold)
-    _report(made, f"penstock new endpoint {place.name}", as_json=json)
+    _report(made, f"penstock new endpoint {place.name}{again(project)}", as_json=json)
 
 
-@app.command()
+@app.command(cls=Command)
 def endpoint(
-    relation: RelationName, name: Name = "", project: ProjectPath = Path(), json: Json = False
+    relation: RelationName, name: Name = "", project: ProjectPath = HERE, json: Json = False
 ) -> None:
     """Write an endpoint over a gold relation, or over a silver one's rows."""
     from penstock.layers import drafts
@@ -117,12 +121,12 @@ def endpoint(
     files = [s.name for s in place.project.sources() if s.kind == "file" and s.domain == domain]
     load = f" --ingest {domain}/{files[0]}" if files else ""
     say(f"  GET /v1/endpoints/{domain}/{place.name}.json, once it runs")
-    _report(made, f"penstock up{load}", as_json=json)
+    _report(made, f"penstock up{load}{again(project)}", as_json=json)
 
 
-@app.command()
+@app.command(cls=Command)
 def check(
-    relation: RelationName, name: Name = "", project: ProjectPath = Path(), json: Json = False
+    relation: RelationName, name: Name = "", project: ProjectPath = HERE, json: Json = False
 ) -> None:
     """Write a check over a relation: a SELECT whose rows are failures."""
     from penstock.layers import drafts
@@ -131,7 +135,7 @@ def check(
         return "no_gaps_in_{}" if drafts.has_time(relation) else "rows_in_{}"
 
     _, made = _from(project, relation, name, form, drafts.check)
-    _report(made, "penstock check", as_json=json)
+    _report(made, f"penstock check{again(project)}", as_json=json)
 
 
 def _from(
@@ -155,12 +159,13 @@ def _from(
     return place, _write_drafts(place, drafts)
 
 
-def _read(root: Path) -> Project:
+def _read(path: Path) -> Project:
     """The project as it is; what is being added to may have other mistakes."""
-    from penstock.project import PROJECT_FILE, read
+    from penstock.project import read
 
-    project, problems = read(root)
-    if not (root / PROJECT_FILE).is_file():
+    root = home(path)
+    project, problems = read(root or path)
+    if root is None:
         raise InvalidProjectError(problems)
     return project
 
@@ -218,8 +223,10 @@ def _example(root: Path, domain: str) -> dict[Path, bytes]:
     copies = {root / domain / p.relative_to(folder): p.read_bytes() for p in paths}
     readme = root / domain / "README.md"
     if readme in copies:
-        text = copies[readme].decode().replace(" --project examples", "")
-        copies[readme] = text.replace("root of the repository", "root of the project").encode()
+        text = copies[readme].decode()
+        for theirs, ours in _OF_A_PROJECT.items():
+            text = text.replace(theirs, ours)
+        copies[readme] = text.encode()
     return copies
 
 

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from penstock.simulate.http import HttpSender
     from penstock.simulate.truth import Truth
 
-_URL = "http://127.0.0.1:8000/v1/ingest/homes/readings"
+_PATH = "/v1/ingest/homes/readings"
+_URL = f"http://127.0.0.1:8000{_PATH}"
 _HISTORY_ROWS = 10_000_000
 _STDOUT = "-"
 
@@ -44,7 +45,9 @@ _Skip = Annotated[int, typer.Option(min=0, help="Go on after so many readings of
 _Seed = Annotated[int, typer.Option(help="The same seed and start give the same rows.")]
 _Start = Annotated[str | None, typer.Option(help="First time; a history's end. ISO 8601 (now).")]
 _To = Annotated[str, typer.Option(help="http or file.")]
-_Url = Annotated[str, typer.Option(help="Where to, with --to http.")]
+_Url = Annotated[
+    str, typer.Option(help="Where to, with --to http; else the platform that runs here.")
+]
 _Path = Annotated[str, typer.Option(help="Where to, with --to file; - is stdout.")]
 _Late = Annotated[float, typer.Option(help="Share of rows that are 1 to 30 minutes late.")]
 _Duplicates = Annotated[float, typer.Option(help="Share of rows that are sent twice.")]
@@ -95,7 +98,7 @@ def simulate(
     seed: _Seed = 1,
     start: _Start = None,
     to: _To = "http",
-    url: _Url = _URL,
+    url: _Url = "",
     path: _Path = _STDOUT,
     late: _Late = 0.005,
     duplicates: _Duplicates = 0.001,
@@ -114,7 +117,7 @@ def simulate(
     if end_with_stdin:
         threading.Thread(target=_end_with_stdin, daemon=True).start()
     _check_domain(domain)
-    target = _Target(to, url, path, truth, ids, as_json)
+    target = _Target(to, url or _found(to), path, truth, ids, as_json)
     for_s = None if for_ is None else duration(for_)
     amount = _Amount(homes, rate, for_s, history, rows, skip)
     stream = Homes(
@@ -140,6 +143,14 @@ def _check_domain(domain: str) -> None:
         raise UsageError(
             f"there is no simulator of {domain!r}", next_step="penstock simulate homes"
         )
+
+
+def _found(to: str) -> str:
+    """Where the platform that runs here takes rows, or where one would that started now."""
+    from penstock.cli.running import sought
+
+    running = sought() if to == "http" else None
+    return f"{running.url}{_PATH}" if running else _URL
 
 
 def _end_with_stdin() -> None:
@@ -173,10 +184,6 @@ def _schedule(amount: _Amount, start_ms: int, to: str) -> Schedule:
     if amount.history is not None:
         if amount.rate is not None and not amount.rate > 0:
             raise UsageError(f"--rate {amount.rate} is no rate", next_step="--rate 100000")
-        if amount.rate is not None and amount.rate <= 0:
-            raise UsageError(
-                "a history is sent at some rate", next_step="--rate 60000, or leave it out"
-            )
         rows = _HISTORY_ROWS if amount.rows is None else amount.rows
         return Schedule.history(start_ms, duration(amount.history), rows, max(1, amount.homes))
     if amount.skip:
@@ -276,9 +283,9 @@ def _summarise(account: Truth, target: _Target) -> None:
         )
     if target.as_json:
         emit(document)
-    if target.to == "http":
+    if target.to == "http" and document["acknowledged"]:
         say("next: penstock reconcile")
-    elif target.path != _STDOUT:
+    elif target.to == "file" and target.path != _STDOUT:
         say(f"next: penstock ingest homes/readings {target.path}")
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
+from pathlib import Path  # noqa: TC003 - Typer reads the annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from penstock.cli.place import ProjectPath
+from penstock.cli.place import HERE, ProjectPath, again, home
 from penstock.cli.terminal import Json, emit, say
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ Names = Annotated[
 ]
 
 
-def test(names: Names = None, project: ProjectPath = Path(), json: Json = False) -> None:
+def test(names: Names = None, project: ProjectPath = HERE, json: Json = False) -> None:
     """Run tests/*.toml of the project, each in a clean state of a throw-away engine.
 
     Ends with exit code 4 where one fails.
@@ -34,7 +34,7 @@ def test(names: Names = None, project: ProjectPath = Path(), json: Json = False)
     from penstock.testing import run
 
     started = time.perf_counter()
-    loaded = load(project)
+    loaded = load(home(project) or project)
     outcomes: list[Outcome] = []
     for outcome in run(loaded, _chosen(loaded, names or ())):
         outcomes.append(outcome)
@@ -83,12 +83,11 @@ def _report(outcome: Outcome, root: Path) -> None:
 def _sum_up(count: int, failed: Sequence[Outcome], seconds: float, project: Path) -> None:
     noun = "test" if count == 1 else "tests"
     print(f"{count} {noun}: {count - len(failed)} ok, {len(failed)} failed in {seconds:.1f} s")
-    where = "" if project == Path() else f" --project {project}"
     if failed:
         case = failed[0].case
-        say(f"next: mend it, then penstock test {case.domain}/{case.name}{where}")
+        say(f"next: mend it, then penstock test {case.domain}/{case.name}{again(project)}")
     elif count:
-        say("next: penstock up" + where)
+        say(f"next: penstock up{again(project)}")
     else:
         say("next: write <domain>/tests/<name>.toml; docs/testing.md shows one")
 

@@ -2,65 +2,68 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
-from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from penstock.cli.place import DataPath, ProjectPath, find
+from penstock.cli.place import HERE, DataPath, EnginePort, Port, ProjectPath, again, find
 from penstock.cli.terminal import say
+
+if TYPE_CHECKING:
+    import threading
 
 
 def up(
-    project: ProjectPath = Path(),
+    project: ProjectPath = HERE,
     data: DataPath = None,
-    port: Annotated[int | None, typer.Option(help="Port of the page and the API.")] = None,
-    engine_port: Annotated[int | None, typer.Option(help="Port of the engine.")] = None,
+    port: Port = None,
+    engine_port: EnginePort = None,
     reload: Annotated[bool, typer.Option(help="Take files up as they are saved.")] = True,
     ingest: Annotated[
         str, typer.Option(help="Send a source of kind file once it runs: domain/source.")
     ] = "",
 ) -> None:
     """Run a project: engine, landing, endpoints and page, until Ctrl-C."""
-    import threading
-
+    from penstock.cli.foreground import claim, started
     from penstock.runtime.logs import configure
     from penstock.runtime.platform import Platform
     from penstock.runtime.reload import Reloader
-    from penstock.runtime.server import reserve, serve
+    from penstock.runtime.server import serve
 
     configure()
     place = find(project, data, port=port, engine_port=engine_port)
     platform = Platform(place.project, place.settings, place.data)
     reloader = Reloader(place.project.root, place.settings.text("prefix"), platform.adopt, say)
     platform.problems = reloader.problems
-    with reserve(platform) as listener:
-        applied = platform.start()
+    options = again(project, data)
+
+    def until(stopping: threading.Event) -> None:
+        if ingest:
+            _send(["ingest", ingest, *shlex.split(options), "--url", place.url])
+        if reload:
+            reloader.run(stopping)
+        stopping.wait()
+        say("  stopping: what is being landed is landed; what else was accepted waits on disk …")
+
+    with claim(platform, place) as listener, started(platform, place) as applied:
         say(f"  {place.project.title or place.project.name}   data {place.data}")
         say(f"  {len(applied.created)} relations created, {len(applied.unchanged)} there already")
         say(f"  Page        {place.url}")
         say(f"  ClickHouse  http://127.0.0.1:{place.settings.number('engine_port')}  (read-only)")
-        say("  Stop: Ctrl-C     Look: penstock status" + ("     Files: as saved" if reload else ""))
-
-        def until(stopping: threading.Event) -> None:
-            if ingest:
-                words = ["ingest", ingest, "--project", str(place.project.root)]
-                sender = threading.Thread(target=_run, args=([*words, "--url", place.url],))
-                sender.daemon = True  # ends with us: what was acknowledged is kept
-                sender.start()
-            if reload:
-                reloader.run(stopping)
-            stopping.wait()
-
-        try:
-            serve(platform, listener, until=until)
-        finally:
-            platform.stop()
+        files = "     Files: as saved" if reload else ""
+        say(f"  Stop: Ctrl-C     Look: penstock status{options}{files}")
+        serve(platform, listener, until=until)
 
 
-def _run(words: list[str]) -> None:
-    """Another command of ours, in a process of its own; what it says is shown."""
+def _send(words: list[str]) -> None:
+    """Start another command of ours, in a process of its own; what it says is shown."""
     import subprocess
+    import threading
 
-    subprocess.run([sys.executable, "-m", "penstock.cli", *words], check=False)
+    command = [sys.executable, "-m", "penstock", *words]
+    # A daemon, as it ends with us: what was acknowledged is kept.
+    threading.Thread(
+        target=subprocess.run, args=(command,), kwargs={"check": False}, daemon=True
+    ).start()

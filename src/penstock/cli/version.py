@@ -1,8 +1,10 @@
-"""`penstock version`: of the package, the engine and Python."""
+"""`penstock version` and `penstock --version`: of the package, the engine and Python."""
 
 from __future__ import annotations
 
-from penstock.cli.terminal import Json, emit, say
+import typer
+
+from penstock.cli.terminal import Json, emit
 
 
 def version(json: Json = False) -> None:
@@ -20,4 +22,11 @@ def version(json: Json = False) -> None:
     if json:
         emit(document)
     else:
-        say("  ".join(f"{name} {number}" for name, number in document.items()))
+        print("  ".join(f"{name} {number}" for name, number in document.items()))
+
+
+def show(wanted: bool) -> None:
+    """Show versions and end, where `--version` is given."""
+    if wanted:
+        version()
+        raise typer.Exit

@@ -170,12 +170,7 @@ async def take(request: Request, key: str, share: Callable[[int], None]) -> Call
     if kind.startswith("multipart/"):
         form = _form(body, kind)
         words, body = {**words, **form}, b""
-    sql = _begin(words.get("query", ""))
-    if not sql:
-        sql, body = split_inline(body)
-        sql = _begin(sql)
-    elif not _INSERT.match(sql):
-        sql, body = f"{sql}\n{body.decode('utf-8', 'replace')}".rstrip(), b""
+    sql, body = _statement(words.get("query", ""), body)
     headers = request.headers
     tables = _tables(headers.get("x-penstock-tables"))
     asked = query.get("default_format") or headers.get("x-clickhouse-format") or "TabSeparated"
@@ -185,11 +180,7 @@ async def take(request: Request, key: str, share: Callable[[int], None]) -> Call
         keyed=keyed and tables is None,  # an analyst has less than the key that sends it
         readonly=request.method != "POST" or query.get("readonly", "0") not in {"0", ""},
         params={k[6:]: v for k, v in words.items() if k.startswith("param_")},
-        settings={
-            k: v
-            for k, v in query.items()
-            if k not in _RESERVED and not k.startswith("param_") and v != ""
-        },
+        settings=_settings(query),
         database=query.get("database") or headers.get("x-clickhouse-database") or "",
         form=_format(sql, asked),
         asked=asked,
@@ -199,6 +190,25 @@ async def take(request: Request, key: str, share: Callable[[int], None]) -> Call
         tables=tables,
         limit=_whole(headers.get("x-penstock-limit")) or MAX_ROWS,
     )
+
+
+def _statement(text: str, body: bytes) -> tuple[str, bytes]:
+    """The statement and its rows: one begins in the URL or in the body, and may end in the body."""
+    sql = _begin(text)
+    if not sql:
+        sql, body = split_inline(body)
+        return _begin(sql), body
+    if not _INSERT.match(sql):
+        return f"{sql}\n{body.decode('utf-8', 'replace')}".rstrip(), b""
+    return sql, body
+
+
+def _settings(query: Mapping[str, str]) -> dict[str, str]:
+    return {
+        k: v
+        for k, v in query.items()
+        if k not in _RESERVED and not k.startswith("param_") and v != ""
+    }
 
 
 def _opening(sql: str, protocol: str) -> int | None:

@@ -108,8 +108,8 @@ class Client:
         """Run a statement and give the answer's bytes as the engine wrote them.
 
         Args:
-            sql: the statement, without a FORMAT clause where `form` is given.
-            form: ClickHouse format of the answer.
+            sql: the statement.
+            form: ClickHouse format of the answer, unless the statement has a FORMAT clause.
             database: where unqualified names are looked up.
             params: values of `{name:Type}`, as text; None is NULL.
             settings: of the engine, for this statement.
@@ -117,7 +117,8 @@ class Client:
         Raises:
             EngineError: refused. EngineDownError: not reached.
         """
-        return self._fetch(sql, form, params, _headers(database), settings)
+        # Not as a clause: what the engine says about a statement is about the caller's.
+        return self._fetch(sql, params, _headers(database, form), settings)
 
     def rows(
         self, sql: str, *, database: str = "", params: Mapping[str, str | None] | None = None
@@ -159,13 +160,12 @@ class Client:
         headers = {"X-Penstock-Tables": listed, "X-Penstock-Limit": str(limit)}
         if not self._guarded:
             self._find_guard(headers)
-        headers |= {**_headers(database), "X-ClickHouse-Format": form}
-        return self._fetch(sql, None, params, headers)
+        return self._fetch(sql, params, headers | _headers(database, form))
 
     def _find_guard(self, headers: Mapping[str, str]) -> None:
         """Make sure that the other side knows the tier: a plain server would run anything."""
         try:
-            self._fetch("SELECT version()", None, None, headers)
+            self._fetch("SELECT version()", None, headers)
         except EngineError as error:
             if error.code != _DENIED:
                 raise
@@ -212,7 +212,6 @@ class Client:
     def _fetch(
         self,
         sql: str,
-        form: str | None,
         params: Mapping[str, str | None] | None,
         headers: Mapping[str, str],
         settings: Mapping[str, str] | None = None,
@@ -223,7 +222,6 @@ class Client:
                 sql,
                 parameters=bound or None,
                 settings=dict(settings) if settings else None,
-                fmt=form,
                 use_database=False,
                 transport_settings=dict(headers),
             )
@@ -284,8 +282,9 @@ def literal(value: str) -> str:
     return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
-def _headers(database: str) -> dict[str, str]:
-    return {"X-ClickHouse-Database": database} if database else {}
+def _headers(database: str, form: str | None = None) -> dict[str, str]:
+    headers = {"X-ClickHouse-Database": database, "X-ClickHouse-Format": form or ""}
+    return {name: value for name, value in headers.items() if value}
 
 
 def _trim(text: str) -> str:

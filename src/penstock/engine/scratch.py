@@ -23,7 +23,7 @@ from penstock.project.outside import unlisted_file
 
 if TYPE_CHECKING:
     import builtins
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from types import TracebackType
 
 _ERROR = re.compile(r"Code: (\d+)\.\s*(?:DB::Exception:\s*)?(.*)", re.DOTALL)
@@ -96,17 +96,29 @@ class Scratch:
 
     def bytes(self, sql: str, format: str, params: Mapping[str, str | None] | None = None) -> bytes:  # noqa: A002 - ClickHouse's own word
         """The answer of a query in a format of ClickHouse. Raises EngineError."""
-        outside = unlisted_file(list(code(sql)), self.access)
-        if outside is not None:
-            raise EngineError(
-                f"{outside.text}() reaches outside of the throw-away engine (ACCESS_DENIED)",
-                code=_ACCESS_DENIED,
-            )
+        self._check_access(sql)
         try:
             result = self._connection.query(sql, format, params=escaped(sql, params or {}))
         except RuntimeError as error:
             raise engine_error(str(error)) from error
         return bytes(result.bytes() or b"") if result is not None else b""
+
+    def stream(self, sql: str, format: str) -> Iterator[builtins.bytes]:  # noqa: A002 - as above
+        """The answer of a query piece by piece, each of whole rows; one is in memory at a time.
+
+        Args:
+            sql: one SELECT.
+            format: NDJSON, or CSV, TSV or RowBinary without names: of others a piece is a document.
+
+        Raises:
+            EngineError: the engine refuses it, perhaps after some pieces.
+        """
+        self._check_access(sql)
+        try:
+            for piece in self._connection.send_query(sql, format):
+                yield bytes(piece.bytes())
+        except RuntimeError as error:
+            raise engine_error(str(error)) from error
 
     def insert(self, sql: str, body: builtins.bytes, *, rows: int) -> None:
         """Write rows as the platform's engine does: staged, counted, then inserted by a SELECT.
@@ -126,6 +138,14 @@ class Scratch:
             )
         except EngineError as error:
             raise engine_error(error.what) from error
+
+    def _check_access(self, sql: str) -> None:
+        outside = unlisted_file(list(code(sql)), self.access)
+        if outside is not None:
+            raise EngineError(
+                f"{outside.text}() reaches outside of the throw-away engine (ACCESS_DENIED)",
+                code=_ACCESS_DENIED,
+            )
 
     def _configuration(self, folder: Path) -> Path:
         """Write the configuration with the grants of the platform's engine; returns its file."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _WINDOWS = (600, 86_400, 0)  # seconds back; 0 is all there is
 _SHOWN = 500  # characters of a record in a list
+_WHOLE = 2**32 - 1
 
 
 class Refused(NamedTuple):
@@ -25,15 +26,24 @@ class Refused(NamedTuple):
     total: int
 
 
-def newest(domain: Domain, client: Client, limit: int) -> list[dict[str, Any]]:
-    """The newest dead letters of a domain: source, part, pos, reason, ingested_ms, raw (cut).
+def newest(
+    domain: Domain, client: Client, limit: int, *, whole: bool = False
+) -> list[dict[str, Any]]:
+    """The newest dead letters of a domain: source, part, pos, reason, ingested_ms, raw.
 
     Looked for in the last minutes first: bronze is large, and its newest parts are small.
+
+    Args:
+        domain: whose.
+        client: to the engine.
+        limit: most of them.
+        whole: whether `raw` is the whole record; else it is cut for show.
     """
+    width = str(_WHOLE if whole else _SHOWN)
     letters: list[dict[str, Any]] = []
     for seconds in _WINDOWS:
         since = int((time.time() - seconds) * 1000) if seconds else 0
-        params = {"limit": str(limit), "width": str(_SHOWN), "since_ms": str(since)}
+        params = {"limit": str(limit), "width": width, "since_ms": str(since)}
         letters = [
             letter
             for bronze in _bronze(domain)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Stage = Literal["bronze", "silver", "gold"]
 StatementKind = Literal["table", "materialized_view", "view", "dictionary"]
-SourceKind = Literal["http", "kafka", "s3", "postgres", "file"]
+SourceKind = Literal["http", "file"]
 
 STAGES: tuple[Stage, ...] = ("bronze", "silver", "gold")
 
@@ -232,7 +232,7 @@ class Source:
     Attributes:
         domain: name of its domain.
         name: the file's name.
-        kind: `http`, `kafka`, `s3`, `postgres` or `file`.
+        kind: `http` or `file`.
         into: name of the bronze relation.
         options: the file's other keys, as written.
         path: the file.

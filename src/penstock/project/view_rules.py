@@ -172,11 +172,11 @@ def total(found: Sequence[Token], where: str) -> Iterator[Finding]:
 
 
 def _nonzero(found: Sequence[Token]) -> bool:
-    return len(found) == 1 and found[0].kind == NUMBER and float.fromhex(_hex(found[0].text)) != 0
-
-
-def _hex(number: str) -> str:
-    return number if number.lower().startswith("0x") else float(number).hex()
+    """Whether this is one number other than zero, such as 60, 1e3 or 0x3C."""
+    if len(found) != 1 or found[0].kind != NUMBER:
+        return False
+    text = found[0].text
+    return (float.fromhex(text) if text.lower().startswith("0x") else float(text)) != 0
 
 
 def look_ups(relation: Relation, view: Statement) -> Iterator[Finding]:

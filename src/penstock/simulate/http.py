@@ -111,7 +111,7 @@ class HttpSender:
 
         Raises:
             BadInputError: the receiver refuses such requests.
-            EngineDownError: nobody has ever answered.
+            EngineDownError: nobody has ever answered, at the end or after `give_up_s`.
             OSError: the truth file cannot be written.
         """
         self._began = time.monotonic()
@@ -138,6 +138,8 @@ class HttpSender:
             self._write(self._truth.document())
             if self.on_account is not None:
                 self.on_account(self._truth)
+        if self._failure is None and self._truth.sent and not self._answered:
+            self._failure = self._nobody("no answer to any of the rows")
         if self._failure is not None:
             raise self._failure
 
@@ -285,22 +287,25 @@ class HttpSender:
         """No word whether the rows are stored: pause, a little longer each time."""
         now = time.monotonic()
         if not self._answered and now > self._began + self._pace.give_up_s:
-            self._failure = EngineDownError(
-                f"nobody answers: {reason}",
-                where=str(self._url),
-                next_step="start the platform with `penstock up`, or name another --url",
-            )
+            self._failure = self._nobody(reason)
             self.stop.set()
         if now >= self._not_before:  # several connections break together: that is one outage
             self._not_before = now + self._backoff_s
             self._backoff_s = min(2 * self._backoff_s, _BACKOFF_S[1])
+
+    def _nobody(self, reason: str) -> EngineDownError:
+        return EngineDownError(
+            f"nobody answers: {reason}",
+            where=str(self._url),
+            next_step="start the platform with `penstock up`, or name another --url",
+        )
 
     def _refuse(self, response: httpx2.Response) -> None:
         self._failure = BadInputError(
             response.status_code,
             "refused",
             f"{self._url} answers {response.status_code}: {response.text[:500]}",
-            next_step="see `penstock sources` for the addresses that take rows",
+            next_step="/openapi.json there lists the addresses that take rows",
         )
         self.stop.set()
 

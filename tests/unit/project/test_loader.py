@@ -85,12 +85,19 @@ SLIPS = [
     ("penstock.toml", 'name = "meters"', 'name = "My Meters"', "'My Meters'", "my_meters"),
     ("penstock.toml", 'title = "Meters"', "title = ", "not TOML", ""),
     ("penstock.toml", 'title = "Meters"', "[platform]\nprot = 1", "'prot' in [platform]", "'port'"),
+    ("penstock.toml", 'title = "Meters"', "[engine]\nengine_port = 1", "'engine'", "platform"),
+    ("penstock.toml", 'title = "Meters"', "platform = 3", "a table is meant", ""),
+    ("penstock.toml", 'title = "Meters"', '[platform]\nport = "abc"', "is no port", "8000"),
+    ("penstock.toml", 'title = "Meters"', "[platform]\nport = 99999", "is no port", "8000"),
+    ("penstock.toml", 'title = "Meters"', "[platform]\ndata = true", "is no str", ".data"),
+    ("penstock.toml", 'title = "Meters"', "[platform]\nmax_body = 'many'", "no size", "16mb"),
     ("penstock.toml", 'title = "Meters"', "[landing]\ninserts_per_second = -1", "-1", "such as"),
     (HTTP, 'kind = "http"', 'kind = "htp"', "unknown kind 'htp'", "'http'"),
     (HTTP, 'into = "raw_meters"', 'into = "raw_meter"', "no such relation", "'raw_meters'"),
     (HTTP, 'into = "raw_meters"', 'into = "hourly"', "a relation of gold", "raw_meters"),
-    (HTTP, "max_body", "max_boddy", "'max_boddy'", "'max_body'"),
-    (HTTP, '"1mb"', '"many"', "no amount of bytes", ""),
+    (HTTP, 'kind = "http"', 'kind = "kafka"', "'kafka' are not there yet", "now: http, file"),
+    (HTTP, "description", "descripton", "'descripton'", "'description'"),
+    (HTTP, "description =", 'max_body = "1mb"  #', "unknown key 'max_body'", "known: description"),
     (FILE, 'via = "readings"', 'via = "reading"', "no such source of kind http", "'readings'"),
     (FILE, "CSVWithNames", "CSVWithName", "not a format", ""),
     (FILE, 'path = "data/*.csv"', "", "needs 'path'", "add: path"),
@@ -138,17 +145,23 @@ def test_a_slip_is_named_with_its_place(  # noqa: PLR0917 - one row of the table
         (READINGS, "FROM raw_metres", "FROM raw_metres"),
         (HTTP, 'into = "raw_metres"', "into"),
         (SERVE, "FROM houly", "FROM houly"),
+        ("penstock.toml", "[platform]\nprefix = ''\nport = 'abc'", "port"),
     ],
 )
 def test_lines_are_those_of_the_file(meters: Spoiled, file: str, text: str, at: str) -> None:
-    old = {READINGS: "FROM raw_meters", HTTP: 'into = "raw_meters"', SERVE: "FROM hourly"}[file]
+    old = {
+        READINGS: "FROM raw_meters",
+        HTTP: 'into = "raw_meters"',
+        SERVE: "FROM hourly",
+        "penstock.toml": 'title = "Meters"',
+    }[file]
     problems = meters.edit(file, old, text).problems()
     assert meters.line(file, at) in [p.line for p in problems if p.file == file]
 
 
 def test_every_mistake_is_found_in_one_run(meters: Spoiled) -> None:
     meters.edit("penstock.toml", "title", "titel")
-    meters.edit(HTTP, "max_body", "max_boddy")
+    meters.edit(HTTP, "description", "descripton")
     meters.edit(READINGS, "FROM raw_meters", "FROM raw_metres")
     meters.edit(SERVE, "FROM hourly", "FROM houly")
     with pytest.raises(InvalidProjectError) as caught:
