@@ -95,7 +95,7 @@ def test_killed_on_the_way(tmp_path: Path, step: str) -> None:
     with serving(tmp_path) as (process, url):
         with killing(process.pid, calls, tmp_path / file, nth), pytest.raises(httpx.TransportError):
             post(url, BODY, "k")
-        assert process.wait(10) != 0, "the kill met nothing"
+        assert process.wait(60) != 0, "the kill met nothing"
     assert held(tmp_path) == (BODY if there else b"")
     with serving(tmp_path) as (_, url):
         assert post(url, OTHER).status_code == 202  # another sender comes first
@@ -121,7 +121,7 @@ def test_killed_between_two_frames_of_a_body(tmp_path: Path) -> None:
             pytest.raises(httpx.TransportError),
         ):
             post(url, body, "k")
-        process.wait(10)
+        process.wait(60)
     stored = held(tmp_path).count(b"\n")
     with serving(tmp_path) as (_, url):
         assert post(url, body, "k").json()["accepted"] == rows

@@ -131,9 +131,11 @@ class Postgres:
         while True:
             with contextlib.suppress(FileNotFoundError):
                 lines = status.read_text().splitlines()
-                if lines[0] == str(self._process.pid) and lines[7:] and lines[7].strip() == "ready":
+                ours = lines[:1] == [str(self._process.pid)]  # it may be being written
+                if ours and [line.strip() for line in lines[7:8]] == ["ready"]:
                     return
             if self._process.poll() is not None or time.monotonic() > deadline:
+                self._process.kill()
                 raise RuntimeError(f"PostgreSQL did not start:\n{self.log[-4000:]}")
             time.sleep(0.01)
 

@@ -119,14 +119,12 @@ def _now() -> int:
     return time.time_ns() // 1_000_000
 
 
-def key_of(text: str | None) -> str:
-    """The key in the header `Idempotency-Key`, bare or in quotes; empty where there is no header.
+def key_of(text: str) -> str:
+    """The key in the header `Idempotency-Key`, bare or in quotes.
 
     Raises:
         BadInputError: status 400.
     """
-    if text is None:
-        return ""
     key = text.strip()
     if len(key) > 1 and key[0] == key[-1] == '"':
         key = key[1:-1].replace('\\"', '"').replace("\\\\", "\\")

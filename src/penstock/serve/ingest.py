@@ -7,7 +7,7 @@ import hashlib
 import time
 import uuid
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from starlette.responses import JSONResponse, Response
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from penstock.sources.http import HttpSource
 
 _WAIT = 30.0  # seconds `?wait=true` waits at most
-_LARGE = 64 * 1024  # bytes of a body that is taken apart in a thread
+_LARGE = 64 * 1024  # bytes of a body that is taken apart and hashed in a thread
 _MOST_BODY = 128 * 1024 * 1024  # bytes, whatever the settings say: it must fit an insert
 _LANDED = 200
 _MOST_REFUSED = 100  # rows that an answer lists
@@ -45,6 +45,12 @@ class Landing:
 
     landed: Callable[[HttpSource, Receipt], bool]
     refused: Callable[[tuple[str, str], Sequence[Receipt], int], Refused]
+
+
+class _Sent(NamedTuple):
+    key: str
+    records: bytes
+    rows: int
 
 
 class Ingest:
@@ -77,27 +83,31 @@ class Ingest:
             StoreDownError: 503, for a body with a key.
         """
         source = self._find(request.path_params)
-        key = key_of(request.headers.get("idempotency-key"))
+        headers = request.headers
+        key = key_of(headers["idempotency-key"]) if "idempotency-key" in headers else ""
         body = await self._body(request)
-        kind = request.headers.get("content-type", "")
+        kind = headers.get("content-type", "")
         if len(body) > _LARGE:  # others must not wait for it
             records, rows = await asyncio.to_thread(records_of, body, kind)
         else:
             records, rows = records_of(body, kind)
         wait = request.query_params.get("wait") in {"true", "1"}
         if key:
-            fingerprint = await asyncio.to_thread(_fingerprint, records)
-            post = Post(source.domain, source.name, key, uuid.uuid4().hex, fingerprint, rows)
-            return await self._once(source, post, records, wait=wait)
+            return await self._once(source, _Sent(key, records, rows), wait=wait)
         receipt = await source.accept(records, rows)
-        landed = await self._landed(source, [receipt]) if wait else None
-        accepted = {"accepted": rows, "source": f"{source.domain}/{source.name}"}
-        return JSONResponse(accepted | (landed or {}), ACCEPTED if landed is None else _LANDED)
+        accepted: dict[str, Any] = {"accepted": rows, "source": f"{source.domain}/{source.name}"}
+        if wait and (landed := await self._landed(source, [receipt])) is not None:
+            return JSONResponse(accepted | landed, _LANDED)
+        return JSONResponse(accepted, ACCEPTED)
 
-    async def _once(
-        self, source: HttpSource, post: Post, records: bytes, *, wait: bool
-    ) -> Response:
+    async def _once(self, source: HttpSource, sent: _Sent, *, wait: bool) -> Response:
         """Store a body with a key, or give back what was answered when it was stored."""
+        if len(sent.records) <= _LARGE:
+            fingerprint = _fingerprint(sent.records)
+        else:
+            fingerprint = await asyncio.to_thread(_fingerprint, sent.records)
+        claim = uuid.uuid4().hex
+        post = Post(source.domain, source.name, sent.key, claim, fingerprint, sent.rows)
         found = await self._idempotency.take(post)
         replayed = found.claim != post.claim
         if found.fingerprint != post.fingerprint:
@@ -115,7 +125,7 @@ class Ingest:
                 next_step="try again after the time in Retry-After",
             )
         if not replayed:
-            found = await self._store(source, found, records)
+            found = await self._store(source, found, sent.records)
         answered = found
         try:
             if wait and found.status == ACCEPTED:
