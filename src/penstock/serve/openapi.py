@@ -138,7 +138,8 @@ _PLATFORM = {
 }
 _SCHEMAS = {
     "Problem": _object(
-        type=_TEXT, title=_TEXT, status=_WHOLE, detail=_TEXT, code=_TEXT, next=_TEXT
+        type=_TEXT, title=_TEXT, status=_WHOLE, detail=_TEXT, code=_TEXT, next=_TEXT,
+        reference=_TEXT,
     ),
     "Accepted": _object(accepted=_WHOLE, source=_TEXT),
     "Status": _object(

@@ -25,11 +25,15 @@ _TIMEOUT = 159
 _QUERY_FAILED = "run the SQL of its file in serve/ with `penstock query` to see what it stumbles on"
 
 
-def problem(status: int, title: str, detail: str, *, code: str, next_step: str = "") -> Response:
-    """A problem document."""
+def problem(
+    status: int, title: str, detail: str, *, code: str, next_step: str = "", reference: str = ""
+) -> Response:
+    """A problem document; `reference` is that of an error of ours, see docs/errors.md."""
     body = {"type": "about:blank", "title": title, "status": status, "detail": detail, "code": code}
     if next_step:
         body["next"] = next_step
+    if reference:
+        body["reference"] = reference
     return JSONResponse(body, status, media_type="application/problem+json")
 
 
@@ -37,23 +41,27 @@ async def on_error(_request: Request, error: Exception) -> Response:
     """Turn one of our errors into its document; anything else is not handled here."""
     if isinstance(error, BadInputError):
         code = error.title.lower().replace(" ", "_")
-        return problem(error.status, error.title, error.what, code=code, next_step=error.next_step)
+        return problem(error.status, error.title, error.what, code=code, next_step=error.next_step,
+                       reference=error.reference)  # fmt: skip
     if isinstance(error, SpoolFullError):
         answer = problem(429, "Too many records wait", error.what, code="spool_full",
-                         next_step=error.next_step)  # fmt: skip
+                         next_step=error.next_step, reference=error.reference)  # fmt: skip
         answer.headers["Retry-After"] = "1"
         return answer
     if isinstance(error, EngineDownError):
         answer = problem(503, "The engine is restarting", error.what, code="engine_down",
-                         next_step="try again in a second")  # fmt: skip
+                         next_step="try again in a second",
+                         reference=error.reference)  # fmt: skip
         answer.headers["Retry-After"] = "1"
         return answer
     if isinstance(error, EngineError):
         return _engine_problem(error)
     if isinstance(error, UsageError):
-        return problem(404, "Not found", error.what, code="not_found", next_step=error.next_step)
+        return problem(404, "Not found", error.what, code="not_found", next_step=error.next_step,
+                       reference=error.reference)  # fmt: skip
     if isinstance(error, PenstockError):
-        return problem(500, "It failed", error.what, code="failed", next_step=error.next_step)
+        return problem(500, "It failed", error.what, code="failed", next_step=error.next_step,
+                       reference=error.reference)  # fmt: skip
     raise error
 
 
@@ -75,7 +83,9 @@ async def on_refusal(request: Request, error: Exception) -> Response:
 def _engine_problem(error: EngineError) -> Response:
     if error.code in _CALLERS:
         return problem(400, "Bad parameter", error.what, code=f"clickhouse_{error.code}",
-                       next_step="the types of all parameters are in /openapi.json")  # fmt: skip
+                       next_step="the types of all parameters are in /openapi.json",
+                       reference=error.reference)  # fmt: skip
     status = 504 if error.code == _TIMEOUT else 500
     return problem(status, "The query failed", error.what, code=f"clickhouse_{error.code}",
-                   next_step=error.next_step or _QUERY_FAILED)  # fmt: skip
+                   next_step=error.next_step or _QUERY_FAILED,
+                   reference=error.reference)  # fmt: skip
