@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import typer
 
 from penstock.cli.apply import apply
+from penstock.cli.backup import backup
 from penstock.cli.check import check
+from penstock.cli.config import app as config
 from penstock.cli.dead_letters import app as dead_letters
 from penstock.cli.demo import demo
 from penstock.cli.doctor import doctor
@@ -16,8 +18,11 @@ from penstock.cli.ingest import ingest
 from penstock.cli.new import app as new
 from penstock.cli.query import query
 from penstock.cli.reconcile import reconcile
+from penstock.cli.reset import reset
+from penstock.cli.restore import restore
 from penstock.cli.simulate import simulate
 from penstock.cli.status import status
+from penstock.cli.tail import tail
 from penstock.cli.test import test
 from penstock.cli.up import up
 from penstock.cli.version import version
@@ -32,12 +37,14 @@ app = typer.Typer(
     help="Real-time data on ClickHouse: sources, bronze, silver, gold, serve.",
 )
 COMMANDS: tuple[Callable[..., None], ...] = (
-    demo, up, check, test, apply, ingest, simulate, query, reconcile, status, doctor, version,
+    demo, up, check, test, apply, ingest, simulate, query, tail, reconcile, status, backup, restore,
+    reset, doctor, version,
 )  # fmt: skip
 for command in COMMANDS:
     app.command()(command)
 app.add_typer(new, name="new")
 app.add_typer(dead_letters, name="dead-letters")
+app.add_typer(config, name="config")
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -50,6 +57,6 @@ def main(words: Sequence[str] | None = None) -> int:
     try:
         app(args=list(words) if words is not None else None)
     except PenstockError as error:
-        sys.stderr.write(f"{error}\n")
+        sys.stderr.write(f"{error.told()}\n")
         sys.exit(error.exit_code)
     return 0

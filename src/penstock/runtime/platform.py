@@ -19,6 +19,7 @@ import structlog
 import penstock
 from penstock.engine.client import Address, Client
 from penstock.engine.datadir import Ownership
+from penstock.engine.datadir import key as owner_key
 from penstock.engine.process import EngineProcess
 from penstock.engine.writes import Writes
 from penstock.errors import PenstockError, RefusedChangeError, UsageError
@@ -27,6 +28,7 @@ from penstock.layers.landing import Hooks, Lander, Limits, Target
 from penstock.layers.reconcile import as_document, reconcile
 from penstock.runtime.audit import audit
 from penstock.runtime.freshness import Freshness
+from penstock.runtime.snapshot import Snapshots, discard
 from penstock.serve.app import Application, Services
 from penstock.serve.cache import Versions
 from penstock.sources.http import HttpSource
@@ -88,6 +90,7 @@ class Platform:
             PenstockError: what is in the way, and what to do.
         """
         self._owner = Ownership(self.data / "platform.lock", wait=1.0)
+        discard(self.data)
         try:
             self.store = Store.open(self.data / "penstock.db")
             self.ledger = Ledger(self.store)
@@ -123,6 +126,8 @@ class Platform:
                 reconcile=self.reconcile,
                 ready=self._ready,
                 max_body=self.settings.number("max_body"),
+                snapshot=self.snapshot,
+                key=owner_key(self.data),
             )
         )
         return self._application
@@ -188,6 +193,14 @@ class Platform:
     def reconcile(self) -> dict[str, Any]:
         """The proof of counts, as a document."""
         return as_document(reconcile(self.project, self.landers, self.client, self.ledger))
+
+    def snapshot(self) -> dict[str, Any]:
+        """Take a snapshot of the data directory, with the landing held for a moment."""
+        if not self._audited:  # started to look only: the sources do not know yet what is landed
+            for lander in self.landers:
+                lander.start()
+        snapshots = Snapshots(self.data, self.client, self.ledger, self.landers, self._sources)
+        return {"project": self.project.name, **snapshots.take()}
 
     def status(self) -> dict[str, Any]:
         """How the platform is, as a document; the balance is exact at one instant a source."""
