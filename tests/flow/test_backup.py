@@ -13,9 +13,14 @@ from typing import Any
 
 import pytest
 
+from penstock.errors import LandingBlockedError
+from penstock.layers.landing import Limits
 from penstock.project import load
+from penstock.runtime import archive
+from penstock.runtime.snapshot import Snapshots
 
-from .faults import Known, PlatformProcess, check, homes, readings, wait_for
+from .faults import Known, Landing, PlatformProcess, check, homes, readings, wait_for
+from .test_controls import DiesAfterInsert, Killed
 
 ROWS = 50  # of a body
 
@@ -110,6 +115,45 @@ def test_a_destroyed_data_directory_comes_back(
     with capsys.disabled():
         print(f"\nbackup of {saved['received']:,} rows, {about['bytes']:,} bytes: landing held "
               f"{about['held_ms']} ms, {about['seconds']} s in all")  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("memory", ["kept", "lost"])
+def test_a_batch_that_was_open_in_the_backup_is_finished_once(memory: str, tmp_path: Path) -> None:
+    """The engine's memory of tokens comes along; the control without it doubles the batch."""
+    project, file = homes(tmp_path / "project"), tmp_path / "kept.tar"
+    with Landing(project, tmp_path / "data") as landing:
+        landing.send(100)
+        landing.land()
+        landing.source.close()
+        limits = Limits(age=0.0)
+        landing.source, landing.lander = landing.take_over(kind=DiesAfterInsert, limits=limits)
+        landing.send(100)
+        with pytest.raises(Killed):
+            landing.land()
+        landing.send(100)  # acknowledged, and nothing of it landed
+        snapshots = Snapshots(
+            landing.data, landing.client, landing.ledger, [landing.lander],
+            {("homes", "readings"): landing.source},
+        )  # fmt: skip
+        about = snapshots.take()
+        assert about["sources"] == [{"source": "homes/readings", "received": 300, "landed": 100}]
+        archive.write(Path(about.pop("folder")), about, file)
+    archive.restore(file, tmp_path / "restored")
+    if memory == "lost":
+        for logs in (tmp_path / "restored").glob("engine/store/*/*/deduplication_logs"):
+            shutil.rmtree(logs)
+    with Landing(project, tmp_path / "restored") as landing:
+        landing.expect(300)
+        assert len(landing.ledger.open_intents()) == 1
+        if memory == "lost":
+            with pytest.raises(LandingBlockedError, match="200 in raw_sensors"):
+                landing.lander.recover()
+            return
+        landing.lander.recover()
+        landing.send(50)
+        landing.land()
+        assert (landing.check(), landing.tell()) == ([], [])
 
 
 def _alive(pid: int) -> bool:

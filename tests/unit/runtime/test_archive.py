@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import stat
 import tarfile
 from pathlib import Path
@@ -49,7 +48,7 @@ def backup(folder: Path, tmp_path: Path) -> Path:
 
 def contents(root: Path) -> dict[str, object]:
     return {
-        path.relative_to(root).as_posix(): os.readlink(path)
+        path.relative_to(root).as_posix(): path.readlink()
         if path.is_symlink()
         else path.read_bytes()
         if path.is_file()
