@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from penstock.cli.apply import apply
+from penstock.cli.backup import backup
 from penstock.cli.check import check
+from penstock.cli.config import app as config
 from penstock.cli.dead_letters import app as dead_letters
 from penstock.cli.demo import demo
 from penstock.cli.doctor import doctor
@@ -16,8 +18,11 @@ from penstock.cli.ingest import ingest
 from penstock.cli.new import app as new
 from penstock.cli.query import query
 from penstock.cli.reconcile import reconcile
+from penstock.cli.reset import reset
+from penstock.cli.restore import restore
 from penstock.cli.simulate import simulate
 from penstock.cli.status import status
+from penstock.cli.tail import tail
 from penstock.cli.terminal import Command, Group, say
 from penstock.cli.test import test
 from penstock.cli.up import up
@@ -35,12 +40,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 COMMANDS: tuple[Callable[..., None], ...] = (
-    demo, up, check, test, apply, ingest, simulate, query, reconcile, status, doctor, version,
+    demo, up, check, test, apply, ingest, simulate, query, tail, reconcile, status, backup, restore,
+    reset, doctor, version,
 )  # fmt: skip
 for command in COMMANDS:
     app.command(cls=Command)(command)
 app.add_typer(new, name="new")
 app.add_typer(dead_letters, name="dead-letters")
+app.add_typer(config, name="config")
 
 
 @app.callback()
@@ -62,7 +69,7 @@ def main(words: Sequence[str] | None = None) -> int:
     try:
         app(args=list(words) if words is not None else None)
     except PenstockError as error:
-        sys.stderr.write(f"{error}\n")
+        sys.stderr.write(f"{error.told()}\n")
         sys.exit(error.exit_code)
     except SystemExit as end:
         if end.code == _STOPPED:

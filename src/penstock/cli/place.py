@@ -131,6 +131,23 @@ def data_folder(root: Path, settings: Settings) -> Path:
     return folder if settings.origins["data"] == "environment" else root / folder
 
 
+def data_of(project: Path, data: Path | None) -> Path:
+    """The data directory of a command that reads no SQL: mistakes there are no hindrance.
+
+    Raises:
+        UsageError: neither it nor a project is named, and there is none here.
+    """
+    if data is not None:
+        return data.resolve()
+    root = home(project)
+    if root is None:
+        raise UsageError(
+            f"there is no penstock.toml in {project}",
+            next_step="name the project's folder with --project, or the data with --data",
+        )
+    return data_folder(root, settings_of(root)).resolve()
+
+
 def address(settings: Settings) -> str:
     """Where a platform with these settings answers."""
     return f"http://{settings.text('host')}:{settings.number('port')}"

@@ -258,6 +258,34 @@ def refusal(url: str, response: httpx2.Response) -> PenstockError:
     )
 
 
+def post(url: str, body: dict[str, Any], *, key: str, timeout: float = 3600.0) -> dict[str, Any]:
+    """Ask the running platform to do something that only its owner may ask.
+
+    Args:
+        url: of the platform's API.
+        body: sent as JSON.
+        key: of the data directory.
+        timeout: seconds it may take.
+
+    Raises:
+        EngineDownError: nothing answers there. PenstockError: it refused, with its exit code.
+    """
+    import httpx2
+
+    try:
+        with http(url, timeout=timeout) as client:
+            response = client.post(url, json=body, headers={"Authorization": f"Bearer {key}"})
+    except httpx2.TransportError as error:
+        raise silent(url) from error
+    if response.status_code == _OK:
+        return document(response)
+    told = document(response)
+    refused = refusal(url, response)
+    refused.exit_code = int(told.get("exit_code", 1))
+    refused.reference = str(told.get("reference", refused.reference))
+    raise refused
+
+
 def answers(url: str) -> bool:
     """Whether a platform runs at an address."""
     import httpx2

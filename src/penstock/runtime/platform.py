@@ -19,6 +19,7 @@ import structlog
 import penstock
 from penstock.engine.client import Address, Client
 from penstock.engine.datadir import Ownership
+from penstock.engine.datadir import key as owner_key
 from penstock.engine.process import EngineProcess
 from penstock.engine.writes import Writes
 from penstock.errors import PenstockError, RefusedChangeError, StoreDownError, UsageError
@@ -29,6 +30,7 @@ from penstock.runtime.audit import audit, catch_up
 from penstock.runtime.freshness import Freshness
 from penstock.runtime.pulse import Pulse
 from penstock.runtime.shared import Shared
+from penstock.runtime.snapshot import Snapshots, discard
 from penstock.serve.app import Application, Services
 from penstock.serve.cache import Versions
 from penstock.serve.idempotency import Idempotency
@@ -95,6 +97,7 @@ class Platform:
             PenstockError: what is in the way, and what to do.
         """
         self._owner = Ownership(self.data / "platform.lock", wait=1.0)
+        discard(self.data)
         try:
             self.store = Store.open(self.settings.text("database_url") or self.data / "penstock.db")
             self.ledger = Ledger(self.store)
@@ -136,6 +139,8 @@ class Platform:
                 reconcile=self.reconcile,
                 ready=self._ready,
                 max_body=self.settings.number("max_body"),
+                snapshot=self.snapshot,
+                key=owner_key(self.data),
             )
         )
         return self._application
@@ -208,6 +213,14 @@ class Platform:
     def _reconcile(self) -> dict[str, Any]:
         """The proof of counts, as a document."""
         return as_document(reconcile(self.project, self.landers, self.client, self.ledger))
+
+    def snapshot(self) -> dict[str, Any]:
+        """Take a snapshot of the data directory, with the landing held for a moment."""
+        if not self._audited:  # started to look only: the sources do not know yet what is landed
+            for lander in self.landers:
+                lander.start()
+        snapshots = Snapshots(self.data, self.client, self.ledger, self.landers, self._sources)
+        return {"project": self.project.name, **snapshots.take()}
 
     def status(self) -> dict[str, Any]:
         """How the platform is, as a document; the balance is exact at one instant a source."""

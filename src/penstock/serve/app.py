@@ -23,6 +23,7 @@ from penstock.serve.ingest import Ingest, Landing
 from penstock.serve.live import Live
 from penstock.serve.openapi import document
 from penstock.serve.problems import on_error, on_refusal, problem
+from penstock.serve.snapshots import SnapshotPath
 from penstock.serve.ui import Page
 
 if TYPE_CHECKING:
@@ -56,6 +57,8 @@ class Services:
         reconcile: the proof of counts; may take a while.
         ready: whether the engine answers and no source is blocked.
         max_body: most bytes of a request's body.
+        snapshot: takes a snapshot of the data directory.
+        key: of the data directory; who has it may ask for a snapshot.
     """
 
     project: Project
@@ -68,6 +71,8 @@ class Services:
     reconcile: Callable[[], dict[str, Any]]
     ready: Callable[[], bool]
     max_body: int
+    snapshot: Callable[[], dict[str, Any]]
+    key: str
 
 
 class Application:
@@ -95,6 +100,11 @@ class Application:
             Route("/v1/status", self._status),
             Route("/v1/dead-letters", self._dead_letters),
             Route("/v1/reconcile", self._reconcile),
+            Route(
+                "/v1/admin/snapshot",
+                SnapshotPath(services.key, services.snapshot).__call__,
+                methods=["POST"],
+            ),
             Route("/openapi.json", self._describe),
             Route("/metrics", self._metrics),
             Route("/healthz", _healthy),

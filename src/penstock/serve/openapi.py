@@ -163,6 +163,7 @@ _WHOLE = {"type": "integer"}
 _TEXT = {"type": "string"}
 _PROBLEM_FIELDS = {
     "type": _TEXT, "title": _TEXT, "status": _WHOLE, "detail": _TEXT, "code": _TEXT, "next": _TEXT,
+    "reference": _TEXT,
 }  # fmt: skip
 _PLATFORM = {
     "/v1/status": _get("How the platform is: sources, freshness, balance", "status", "Status"),

@@ -26,11 +26,15 @@ _TIMEOUT = 159
 _QUERY_FAILED = "run the SQL of its file in serve/ with `penstock query` to see what it stumbles on"
 
 
-def problem(status: int, title: str, detail: str, *, code: str, next_step: str = "") -> Response:
-    """A problem document."""
+def problem(
+    status: int, title: str, detail: str, *, code: str, next_step: str = "", reference: str = ""
+) -> Response:
+    """A problem document; `reference` is that of an error of ours, see docs/errors.md."""
     body = {"type": "about:blank", "title": title, "status": status, "detail": detail, "code": code}
     if next_step:
         body["next"] = next_step
+    if reference:
+        body["reference"] = reference
     return JSONResponse(body, status, media_type="application/problem+json")
 
 
@@ -48,14 +52,19 @@ def answer_to(error: Exception) -> Response:
     if isinstance(error, BadInputError):
         code = error.title.lower().replace(" ", "_").replace("-", "_")
         answer = problem(
-            error.status, error.title, error.what, code=code, next_step=error.next_step
+            error.status,
+            error.title,
+            error.what,
+            code=code,
+            next_step=error.next_step,
+            reference=error.reference,
         )
         if error.status == 409:  # noqa: PLR2004 - Conflict: it will pass
             answer.headers["Retry-After"] = "1"
         return answer
     if isinstance(error, SpoolFullError):
         answer = problem(429, "Too many records wait", error.what, code="spool_full",
-                         next_step=error.next_step)  # fmt: skip
+                         next_step=error.next_step, reference=error.reference)  # fmt: skip
         answer.headers["Retry-After"] = "1"
         return answer
     if isinstance(error, (EngineDownError, StoreDownError)):
@@ -63,9 +72,11 @@ def answer_to(error: Exception) -> Response:
     if isinstance(error, EngineError):
         return _engine_problem(error)
     if isinstance(error, UsageError):
-        return problem(404, "Not found", error.what, code="not_found", next_step=error.next_step)
+        return problem(404, "Not found", error.what, code="not_found", next_step=error.next_step,
+                       reference=error.reference)  # fmt: skip
     if isinstance(error, PenstockError):
-        return problem(500, "It failed", error.what, code="failed", next_step=error.next_step)
+        return problem(500, "It failed", error.what, code="failed", next_step=error.next_step,
+                       reference=error.reference)  # fmt: skip
     raise error
 
 
@@ -92,6 +103,7 @@ def _away(error: EngineDownError | StoreDownError) -> Response:
         error.what,
         code="engine_down" if engine else "store_down",
         next_step="try again in a second",
+        reference=error.reference,
     )
     answer.headers["Retry-After"] = "1"
     return answer
@@ -100,7 +112,9 @@ def _away(error: EngineDownError | StoreDownError) -> Response:
 def _engine_problem(error: EngineError) -> Response:
     if error.code in _CALLERS:
         return problem(400, "Bad parameter", error.what, code=f"clickhouse_{error.code}",
-                       next_step="the types of all parameters are in /openapi.json")  # fmt: skip
+                       next_step="the types of all parameters are in /openapi.json",
+                       reference=error.reference)  # fmt: skip
     status = 504 if error.code == _TIMEOUT else 500
     return problem(status, "The query failed", error.what, code=f"clickhouse_{error.code}",
-                   next_step=error.next_step or _QUERY_FAILED)  # fmt: skip
+                   next_step=error.next_step or _QUERY_FAILED,
+                   reference=error.reference)  # fmt: skip

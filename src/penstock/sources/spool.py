@@ -215,6 +215,25 @@ class Spool:
                 freed += segment.size
         return freed
 
+    def kept(self, *, since_ms: int) -> tuple[list[Path], int, int]:
+        """What a copy of the spool must have, at one instant.
+
+        Args:
+            since_ms: segments landed whole before that time may be left out.
+
+        Returns:
+            The segments' files, the bytes of the last that count (it may grow, and its tail may
+            be half written), and the records that wait to be landed.
+        """
+        with self._lock:
+            kept = [
+                segment
+                for _, segment in sorted(self._segments.items())
+                if segment.frames or segment.landed_ms >= since_ms
+            ]
+            size = kept[-1].size if kept else 0
+            return [segment.path for segment in kept], size, self._rows_waiting()
+
     def is_landed(self, segment: int, stop: int) -> bool:
         """Whether a segment's rows before `stop` are landed; never waits for a write."""
         return self._landed.get(segment, 0) >= stop
