@@ -246,9 +246,10 @@ def _replace_default(connection: Connection, data: Path) -> None:
     """Make `default` a database like any other.
 
     chDB opens it as an overlay over the files of the working directory, where a table cannot be
-    made without the right to read files, and where a path may stand for a table.
+    made without the right to read files, and where a path may stand for a table. One that never
+    held a table has no folder, and the engine cannot attach it again; nothing is lost with it.
     """
-    if (data / "metadata" / "default.sql").exists():
+    if (data / "metadata" / "default").exists():
         statements = ("DETACH DATABASE default", "ATTACH DATABASE default")
     else:
         statements = ("DROP DATABASE default", "CREATE DATABASE default ENGINE = Atomic")
