@@ -13,6 +13,7 @@ from penstock.cli.dead_letters import app as dead_letters
 from penstock.cli.demo import demo
 from penstock.cli.doctor import doctor
 from penstock.cli.ingest import ingest
+from penstock.cli.plan import plan
 from penstock.cli.query import query
 from penstock.cli.reconcile import reconcile
 from penstock.cli.simulate import simulate
@@ -31,7 +32,7 @@ app = typer.Typer(
     help="Real-time data on ClickHouse: sources, bronze, silver, gold, serve.",
 )
 COMMANDS: tuple[Callable[..., None], ...] = (
-    demo, up, check, apply, ingest, simulate, query, reconcile, status, doctor, version,
+    demo, up, check, plan, apply, ingest, simulate, query, reconcile, status, doctor, version,
 )  # fmt: skip
 for command in COMMANDS:
     app.command()(command)

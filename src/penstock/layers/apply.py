@@ -1,83 +1,249 @@
-"""Apply: creates what a project names, in the order of the flow, and is safe to repeat.
+"""Apply: takes the steps of a plan, one after the other, and is safe to repeat.
 
-It only ever adds. Where a relation exists and its file now says something else, it refuses and
-says what differs; plans for changes are not written yet.
+Each step is judged by what is there, not by memory: a run that was killed is gone on with by
+comparing anew, and what is done already is no step any more. The journal remembers what the user
+agreed to, so that going on asks nothing twice. One applier at a time.
 """
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass
+import os
+import time
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from penstock.errors import RefusedChangeError
+from penstock.engine.datadir import Ownership
+from penstock.errors import EngineError, RefusedChangeError
+from penstock.layers import states
+from penstock.layers.forms import REMEMBERED
+from penstock.layers.plan import Plan, make
+from penstock.layers.statements import fill
+from penstock.layers.states import Consent, databases, digest, live, owners
+from penstock.store.journal import Applied as Memory
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from contextlib import AbstractContextManager
+
     from penstock.engine.client import Client
-    from penstock.project.objects import Project, Relation, Statement
-    from penstock.store.ledger import Ledger
+    from penstock.layers.steps import Step
+    from penstock.project.objects import Project
+    from penstock.store.journal import Journal, Run
+
+_LOOK = 0.2  # seconds between looks at columns that are being rewritten
 
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What one apply did: names as `database.name`."""
+    """What one apply did: names as `database.name`, steps in words."""
 
     created: tuple[str, ...]
     unchanged: tuple[str, ...]
+    steps: tuple[Step, ...] = ()
+
+    def document(self) -> dict[str, list[str]]:
+        """As JSON."""
+        changed = [step.words for step in self.steps if step.kind != "create"]
+        return {
+            "created": list(self.created),
+            "changed": changed,
+            "unchanged": list(self.unchanged),
+        }
 
 
-def apply(project: Project, client: Client, ledger: Ledger) -> Applied:
-    """Create the project's databases, tables and views.
+def _no_backfill(step: Step) -> None:
+    raise RefusedChangeError(
+        f"a backfill is needed: {step.words}", where=step.relation, next_step=step.ways
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How far an apply may go, and what it asks of those above it.
+
+    Attributes:
+        consent: what the user agreed to.
+        unasked: only what needs nobody's consent: creations and metadata (`penstock up`).
+        fingerprint: of the plan that the user saw; another one is not applied.
+        quiet: holds the landing while the steps it gets are taken.
+        backfill: carries out a step of kind `backfill`; None where nobody does.
+    """
+
+    consent: Consent = field(default_factory=Consent)
+    unasked: bool = False
+    fingerprint: str = ""
+    quiet: Callable[[Sequence[Step]], AbstractContextManager[None]] = lambda _steps: nullcontext()
+    backfill: Callable[[Step], None] | None = None
+
+
+def plan(
+    project: Project, client: Client, journal: Journal, consent: Consent | None = None
+) -> Plan:
+    """What `apply` would do.
 
     Raises:
-        RefusedChangeError: a relation exists in another form; nothing has been changed then.
+        InvalidProjectError: the engine refuses a statement of the files.
     """
-    existing = {d.database: _existing(client, d.database) for d in project.domains}
-    changed = [
-        f"{relation.database}.{statement.name} ({relation.path.relative_to(project.root)}:"
-        f"{statement.line})"
-        for relation in project.relations()
-        for statement in relation.statements
-        if _differs(ledger, relation, statement, existing[relation.database])
-    ]
-    if changed:
+    run = journal.unfinished()
+    agreed = (consent or Consent()) | _accepted(run, digest(project))
+    return make(project, live(client, project), _memory(client, journal), agreed)
+
+
+def apply(
+    project: Project, client: Client, journal: Journal, terms: Terms | None = None
+) -> Applied:
+    """Bring the database to what the project's files say.
+
+    Raises:
+        RefusedChangeError: a change would lose data or needs consent; nothing has been changed.
+        DataDirTakenError: another process is applying; names it.
+        EngineError: a step failed; the next apply goes on from there.
+        InvalidProjectError: the engine refuses a statement of the files.
+    """
+    terms = terms or Terms()
+    with _alone(journal):
+        for name in databases(project):
+            client.execute(f"CREATE DATABASE IF NOT EXISTS `{name}`")
+        run = journal.unfinished()
+        accepted = _accepted(run, digest(project))
+        consent = terms.consent | accepted
+        found = make(project, live(client, project), _memory(client, journal), consent)
+        resumed = run is not None and run.digest == found.digest
+        _check(found, terms, resumed=resumed)
+        if found.steps:
+            _run(project, client, journal, found, consent, terms)
+        _remember(project, client, journal, found)
+        journal.finish()
+    created = tuple(s.touched for s in found.steps if s.kind == "create")
+    return Applied(created, found.unchanged, found.steps)
+
+
+@contextmanager
+def _alone(journal: Journal) -> Iterator[None]:
+    held = "another process applies changes to this data"
+    with Ownership(journal.lock, held=held):
+        yield
+
+
+def _memory(client: Client, journal: Journal) -> Memory:
+    """What was applied last; another version of the engine may write the same thing otherwise."""
+    applied = journal.applied()
+    version = str(client.value("SELECT version() AS version"))
+    if applied.version == version:
+        return applied
+    return Memory("", version, {}, applied.relations)
+
+
+def _accepted(run: Run | None, wanted: str) -> Consent:
+    """What was agreed to for a run that was cut short, while its files are still the same."""
+    if run is None or run.digest != wanted:
+        return Consent()
+    return Consent.read(run.accepted)
+
+
+def _check(found: Plan, terms: Terms, *, resumed: bool) -> None:
+    """Refuse, before anything is done, what may not be done."""
+    if terms.fingerprint and terms.fingerprint != found.fingerprint:
         raise RefusedChangeError(
-            "the files differ from what is stored, and changing it could lose data: "
-            + ", ".join(changed),
-            next_step="put the files back, or start a new data directory: PENSTOCK_DATA=…",
+            "the files or the database have changed since the plan was shown",
+            next_step="look at it again: penstock plan",
         )
-    created, unchanged = [], []
-    for domain in project.domains:
-        client.execute(f"CREATE DATABASE IF NOT EXISTS `{domain.database}`")
-    for relation in project.relations():
-        for statement in relation.statements:
-            name = f"{relation.database}.{statement.name}"
-            if statement.name in existing[relation.database]:
-                unchanged.append(name)
-            else:
-                client.execute(statement.sql, database=relation.database)
-                created.append(name)
-            ledger.put(_note(relation, statement), _digest(statement))
-    return Applied(tuple(created), tuple(unchanged))
+    if found.refused:
+        raise RefusedChangeError(
+            "nothing was applied, as changing it could lose data:\n"
+            + "\n".join(f"  {s.words}" for s in found.refused),
+            next_step=f"{found.refused[0].ways}; `penstock plan` shows it all",
+        )
+    backfills = [s for s in found.steps if s.kind == "backfill"]
+    if backfills and (terms.backfill is None or (terms.unasked and not resumed)):
+        raise RefusedChangeError(
+            "nothing was applied, as a backfill is needed:\n"
+            + "\n".join(f"  {s.words}" for s in backfills),
+            next_step=backfills[0].ways,
+        )
+    undone = [d.name for d in found.drift if d.overwritten and d.now]
+    asked = [s.words for s in found.steps if not s.harmless]
+    if terms.unasked and not resumed and (asked or undone):
+        raise RefusedChangeError(
+            "the files differ from what is stored:\n"
+            + "\n".join(f"  {w}" for w in asked or [f"{n} was changed by hand" for n in undone]),
+            next_step="look at it with `penstock plan`, and apply it with `penstock apply`",
+        )
 
 
-def _existing(client: Client, database: str) -> set[str]:
-    sql = "SELECT name FROM system.tables WHERE database = {database:String}"
-    return {row["name"] for row in client.rows(sql, params={"database": database})}
+def _run(  # noqa: PLR0917 - one run, spelt out
+    project: Project,
+    client: Client,
+    journal: Journal,
+    found: Plan,
+    consent: Consent,
+    terms: Terms,
+) -> None:
+    """Take the steps, written down before the first and marked as they go."""
+    # Who comes back to a run that was cut short may find a view made and its table filled since.
+    relations = frozenset(s.relation for s in found.steps if s.kind in ("create", "view", "rename"))
+    accepted = consent | Consent(forward_only=relations)
+    steps = [step.document() for step in found.steps]
+    with terms.quiet(found.steps):
+        run = journal.begin(found.digest, accepted.document(), str(os.getpid()), steps)
+        for number, step in enumerate(found.steps):
+            journal.mark(run, number, "running")
+            try:
+                _take(project, client, step, terms)
+                _settle(client, project)
+            except EngineError as error:
+                journal.mark(run, number, "failed", error.what)
+                raise EngineError(
+                    f"step {number + 1} of {len(found.steps)} failed: {error.what}",
+                    code=error.code,
+                    where=step.words,
+                    next_step=error.next_step
+                    or "mend it and run `penstock apply` again: it goes on from here",
+                ) from error
+            journal.mark(run, number, "done")
 
 
-def _differs(ledger: Ledger, relation: Relation, statement: Statement, existing: set[str]) -> bool:
-    if statement.name not in existing:
-        return False
-    applied = ledger.get(_note(relation, statement))
-    return applied is not None and applied != _digest(statement)
+def _take(project: Project, client: Client, step: Step, terms: Terms) -> None:
+    database = step.relation.partition(".")[0]
+    if step.kind == "backfill":
+        (terms.backfill or _no_backfill)(step)
+        return
+    if step.kind == "create" and step.touched in live(client, project).forms:
+        return  # made by somebody in between; what it is is compared at the end
+    for sql in step.sql:
+        client.execute(sql, database=database)
 
 
-def _note(relation: Relation, statement: Statement) -> str:
-    return f"applied:{relation.database}.{statement.name}"
+def _settle(client: Client, project: Project) -> None:
+    """Wait until no column is being rewritten any more. Raises EngineError where one cannot be."""
+    while True:
+        waiting = client.rows(fill("rewriting", databases=states.listed(databases(project))))
+        stuck = next((row for row in waiting if row["reason"]), None)
+        if stuck:
+            raise EngineError(
+                f"{stuck['database']}.{stuck['table']} cannot be rewritten: {stuck['reason']}",
+                where=stuck["command"],
+            )
+        if not waiting:
+            return
+        time.sleep(_LOOK)
 
 
-def _digest(statement: Statement) -> str:
-    """Of the statement's words; comments and white space may change freely."""
-    words = " ".join(token.text for token in statement.tokens)
-    return hashlib.sha256(words.encode()).hexdigest()
+def _remember(project: Project, client: Client, journal: Journal, found: Plan) -> None:
+    """Note what is there now, as the engine writes it; the plan after this one starts from it."""
+    mine = owners(project)
+    version = str(client.value("SELECT version() AS version"))
+    rows = client.rows(states.question(databases(project)))
+    forms = {f"{r['database']}.{r['name']}": {k: r[k] for k in REMEMBERED} for r in rows}
+    kept = {name: form for name, form in forms.items() if name in mine}
+    missing = [name for name in mine if name not in kept]
+    if missing:
+        raise EngineError(
+            f"{', '.join(missing)} is not there after it was applied",
+            next_step="run `penstock apply` again",
+        )
+    memory = Memory(found.digest, version, kept, {name: mine[name] for name in kept})
+    before = journal.applied()
+    if (before.digest, before.version, before.forms) != (memory.digest, version, kept):
+        journal.remember(memory)

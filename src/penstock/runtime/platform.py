@@ -2,7 +2,7 @@
 
 ::
 
-    own the directory → open the ledger → start the engine → apply the project → audit
+    own the directory → open the ledger → start the engine → apply what needs no consent → audit
     → resume the sources → land → serve
 """
 
@@ -18,21 +18,26 @@ import structlog
 import penstock
 from penstock.engine.client import Address, Client
 from penstock.engine.datadir import Ownership
+from penstock.engine.datadir import key as owner_key
 from penstock.engine.process import EngineProcess
 from penstock.errors import PenstockError, UsageError
-from penstock.layers.apply import Applied, apply
+from penstock.layers.apply import Applied, Terms
 from penstock.layers.landing import Hooks, Lander, Limits, Target
 from penstock.layers.reconcile import as_document, reconcile
+from penstock.layers.states import Consent
+from penstock.project import load
 from penstock.runtime.audit import audit
+from penstock.runtime.changes import Changes
 from penstock.runtime.freshness import Freshness
 from penstock.serve.app import Application, Services
 from penstock.serve.cache import Versions
 from penstock.sources.http import HttpSource
 from penstock.store.database import Store
+from penstock.store.journal import Journal
 from penstock.store.ledger import Ledger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from penstock.project.objects import Project
@@ -83,25 +88,42 @@ class Platform:
         Raises:
             PenstockError: what is in the way, and what to do.
         """
+        self.open()
+        try:
+            applied = self.changes.apply(Terms(unasked=True))
+            if land:
+                # Not when only looking: reconcile has to list what the audit refuses to land on.
+                self._audit()
+                self._start_landers()
+        except PenstockError:
+            self.stop()
+            raise
+        return applied
+
+    def open(self) -> None:
+        """Own the directory and start the engine, and change nothing yet.
+
+        Raises:
+            PenstockError: what is in the way, and what to do.
+        """
         self._owner = Ownership(self.data / "platform.lock", wait=1.0)
         try:
             self.store = Store.open(self.data / "penstock.db")
             self.ledger = Ledger(self.store)
             self.client = Client(self._start_engine())
             self._engine_version = str(self.client.value("SELECT version()"))
-            applied = apply(self.project, self.client, self.ledger)
             self._make_landers()
-            if land:
-                # Not when only looking: reconcile has to list what the audit refuses to land on.
-                audited = audit(self.project, self.landers, self.ledger)
-                if audited:
-                    _log.info("boot_audit", batches=audited)
-                self._audited = True
-                self._start_landers()
+            self.changes = Changes(
+                self.project,
+                self.client,
+                Journal(self.store),
+                self.ledger,
+                self.landers,
+                audit=self._audit,
+            )
         except PenstockError:
             self.stop()
             raise
-        return applied
 
     def application(self) -> Application:
         """The web application of this platform."""
@@ -116,6 +138,8 @@ class Platform:
                 reconcile=self.reconcile,
                 ready=self._ready,
                 max_body=self.settings.number("max_body"),
+                apply=self._apply,
+                key=owner_key(self.data),
             )
         )
 
@@ -216,6 +240,7 @@ class Platform:
             lander.state.dead = landed.dead if landed else 0
             self._base[key] = (landed.rows if landed else 0) + self._sources[key].spool.rows_waiting
             self._thread(partial(self._supervise, lander), f"land-{key[0]}-{key[1]}")
+        self.changes.landing = True
         self._thread(self._sweep, "spool-sweep")
 
     def _thread(self, work: Callable[[], None], name: str) -> None:
@@ -244,6 +269,22 @@ class Platform:
             older = int((time.time() - self.settings.seconds("spool_keep")) * 1000)
             for source in self._sources.values():
                 source.spool.forget(older_ms=older)
+
+    def _apply(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """Apply the files as they are now, on request."""
+        project = load(self.project.root, prefix=self.settings.text("prefix"))
+        terms = Terms(Consent.read(asked), fingerprint=str(asked.get("fingerprint", "")))
+        done = self.changes.apply(terms, project)
+        self._versions.bump(tuple({step.touched for step in done.steps}))
+        return done.document()
+
+    def _audit(self) -> None:
+        if self._audited:
+            return
+        audited = audit(self.project, self.landers, self.ledger)
+        if audited:
+            _log.info("boot_audit", batches=audited)
+        self._audited = True
 
     def _engine_starts(self) -> int:
         return self._engine.starts if self._engine else 0

@@ -17,6 +17,7 @@ from starlette.routing import Route
 from penstock.engine.strangers import is_stranger
 from penstock.errors import PenstockError
 from penstock.layers import dead_letters
+from penstock.serve.admin import Admin
 from penstock.serve.cache import Cache, Versions
 from penstock.serve.endpoints import Endpoints
 from penstock.serve.ingest import Ingest
@@ -54,6 +55,8 @@ class Services:
         reconcile: the proof of counts; may take a while.
         ready: whether the engine answers and no source is blocked.
         max_body: most bytes of a request's body.
+        apply: brings the database to what the files say; gets and gives JSON.
+        key: of the data directory; who has it may call `apply`.
     """
 
     project: Project
@@ -65,6 +68,8 @@ class Services:
     reconcile: Callable[[], dict[str, Any]]
     ready: Callable[[], bool]
     max_body: int
+    apply: Callable[[Mapping[str, Any]], dict[str, Any]]
+    key: str
 
 
 class Application:
@@ -89,6 +94,7 @@ class Application:
             Route("/v1/status", self._status),
             Route("/v1/dead-letters", self._dead_letters),
             Route("/v1/reconcile", self._reconcile),
+            Route("/v1/admin/apply", Admin(services.key, services.apply).apply, methods=["POST"]),
             Route("/openapi.json", self._describe),
             Route("/metrics", self._metrics),
             Route("/healthz", _healthy),
