@@ -110,17 +110,25 @@ def _run(engine: Scratch, asked: dict[str, Any]) -> dict[str, Any]:
     for database in asked["databases"]:
         engine.execute(f"DROP DATABASE IF EXISTS `{database}` SYNC")
         engine.execute(f"CREATE DATABASE `{database}`")
-    waiting = asked["there"]
+    waiting = _made(engine, asked["there"])
+    refused = {}
+    for index, statement in enumerate(asked["statements"]):
+        refused[index] = _refusal(engine, statement)
+        waiting = _made(engine, waiting)  # a view whose table came to be only now
+    return {
+        "refused": {i: why for i, why in refused.items() if why},
+        "rows": engine.rows(asked["question"]),
+    }
+
+
+def _made(engine: Scratch, waiting: list[Any]) -> list[Any]:
+    """Run statements in whatever order works; what is left cannot be made yet."""
     while waiting:
         left = [s for s in waiting if _refusal(engine, s)]
         if len(left) == len(waiting):
             break
         waiting = left
-    refused = {i: _refusal(engine, s) for i, s in enumerate(asked["statements"])}
-    return {
-        "refused": {i: why for i, why in refused.items() if why},
-        "rows": engine.rows(asked["question"]),
-    }
+    return waiting
 
 
 def _refusal(engine: Scratch, statement: Sequence[str]) -> str:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from penstock.engine.datadir import Ownership
 from penstock.errors import EngineError, RefusedChangeError
 from penstock.layers import states
-from penstock.layers.forms import REMEMBERED
+from penstock.layers.forms import REMEMBERED, table
 from penstock.layers.plan import Plan, make
 from penstock.layers.statements import fill
 from penstock.layers.states import Consent, databases, digest, live, owners
@@ -181,8 +181,9 @@ def _run(  # noqa: PLR0917 - one run, spelt out
     terms: Terms,
 ) -> None:
     """Take the steps, written down before the first and marked as they go."""
-    # Who comes back to a run that was cut short may find a view made and its table filled since.
-    relations = frozenset(s.relation for s in found.steps if s.kind in ("create", "view", "rename"))
+    # A run that was cut short may have left a table dropped or a view not yet made: whoever goes
+    # on with it makes them as this plan would, and takes nothing for new that waits for a backfill.
+    relations = frozenset(s.relation for s in found.steps if s.kind != "backfill")
     accepted = consent | Consent(forward_only=relations)
     steps = [step.document() for step in found.steps]
     with terms.quiet(found.steps):
@@ -190,8 +191,9 @@ def _run(  # noqa: PLR0917 - one run, spelt out
         for number, step in enumerate(found.steps):
             journal.mark(run, number, "running")
             try:
-                _take(project, client, step, terms)
-                _settle(client, project)
+                _take(client, step, terms)
+                if step.kind not in ("create", "backfill"):
+                    _settle(client, project)
             except EngineError as error:
                 journal.mark(run, number, "failed", error.what)
                 raise EngineError(
@@ -204,13 +206,13 @@ def _run(  # noqa: PLR0917 - one run, spelt out
             journal.mark(run, number, "done")
 
 
-def _take(project: Project, client: Client, step: Step, terms: Terms) -> None:
-    database = step.relation.partition(".")[0]
+def _take(client: Client, step: Step, terms: Terms) -> None:
+    database, _, name = step.touched.partition(".")
     if step.kind == "backfill":
         (terms.backfill or _no_backfill)(step)
         return
-    if step.kind == "create" and step.touched in live(client, project).forms:
-        return  # made by somebody in between; what it is is compared at the end
+    if step.kind == "create" and client.value(f"EXISTS TABLE {table(database, name)}"):
+        return  # made by somebody in between; the next plan says whether it is the right one
     for sql in step.sql:
         client.execute(sql, database=database)
 

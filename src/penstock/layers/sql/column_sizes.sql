@@ -1,4 +1,9 @@
-/* Bytes on disk of each column that holds any. */
-SELECT database, table, name, data_compressed_bytes AS bytes
-FROM system.columns
-WHERE has([{databases}], database) AND data_compressed_bytes > 0
+/* What rewriting a column rewrites: its own files where a part keeps columns apart, else the part. */
+SELECT
+    database,
+    table,
+    column AS name,
+    sum(if(part_type = 'Wide', column_data_compressed_bytes, bytes_on_disk)) AS bytes
+FROM system.parts_columns
+WHERE has([{databases}], database) AND active
+GROUP BY database, table, column
