@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.contract.projects import Changing
+from tests.flow.faults import MEMORY, free_port
 
 from penstock.engine.client import Client
 from penstock.engine.datadir import key
 from penstock.engine.process import EngineProcess
 from penstock.layers.states import live
-from tests.contract.projects import Changing
-from tests.flow.faults import MEMORY, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,14 +48,16 @@ CREATE TABLE measured
     INDEX i amount TYPE set(10)
 )
 ENGINE = MergeTree ORDER BY id SETTINGS non_replicated_deduplication_window = 100;
-CREATE MATERIALIZED VIEW measured_mv TO measured AS SELECT id, at, n AS amount, n / 2 AS hum FROM events;
+CREATE MATERIALIZED VIEW measured_mv TO measured AS
+SELECT id, at, n AS amount, n / 2 AS hum FROM events;
 """,
     "silver/spare": "CREATE TABLE spare (a UInt8, b UInt8) ENGINE = MergeTree ORDER BY b",
     "gold/hourly": BEFORE["gold/hourly"].replace("FROM readings", "FROM measured"),
     "gold/newest": "CREATE VIEW newest AS SELECT max(at) AS at FROM measured",
 }
 DROP = ("readings.old", "measured.old", "unwanted")
-FILL = "INSERT INTO events SELECT number, toDateTime(number * 60, 'UTC'), number % 200 FROM numbers(1000)"  # fmt: skip
+ROWS = "SELECT number, toDateTime(number * 60, 'UTC'), number % 200"
+FILL = f"INSERT INTO events {ROWS} FROM numbers(1000)"
 
 
 @pytest.fixture

@@ -29,10 +29,12 @@ class Outcome:
 
     Attributes:
         refused: index of a statement → what the engine said about it.
+        unmade: those of `there` that could not be made, such as a view whose table is gone.
         rows: of the question that was asked at the end.
     """
 
     refused: dict[int, str]
+    unmade: list[Statement]
     rows: list[dict[str, Any]]
 
 
@@ -103,7 +105,8 @@ class Draft:
                 "the throw-away engine ended", next_step="`penstock doctor` checks the machine"
             )
         answer = json.loads(line)
-        return Outcome({int(k): v for k, v in answer["refused"].items()}, answer["rows"])
+        refused = {int(k): v for k, v in answer["refused"].items()}
+        return Outcome(refused, [(d, sql) for d, sql in answer["unmade"]], answer["rows"])
 
 
 def _run(engine: Scratch, asked: dict[str, Any]) -> dict[str, Any]:
@@ -117,6 +120,7 @@ def _run(engine: Scratch, asked: dict[str, Any]) -> dict[str, Any]:
         waiting = _made(engine, waiting)  # a view whose table came to be only now
     return {
         "refused": {i: why for i, why in refused.items() if why},
+        "unmade": waiting,
         "rows": engine.rows(asked["question"]),
     }
 

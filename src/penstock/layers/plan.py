@@ -273,16 +273,20 @@ class _Making:
         )
         failed = {script[i][0]: why for i, why in outcome.refused.items()}
         arrived = _by_name(outcome.rows)
+        # A view whose table is gone cannot be copied, and what is done to it cannot be tried.
+        lame = {sql for _, sql in outcome.unmade}
+        lame_names = {name for name, form in self.have.forms.items() if form.created in lame}
         why_not: dict[str, str] = {}
         for index, why in failed.items():
-            if steps[index].label not in ("refused", "backfill"):
-                why_not.setdefault(steps[index].relation, f"the engine refuses it: {why}")
+            step = steps[index]
+            if step.label not in ("refused", "backfill") and step.touched not in lame_names:
+                why_not.setdefault(step.relation, f"the engine refuses it: {why}")
         settled = {s.relation for s in steps if s.label in ("refused", "backfill")}
         for name, form in self.wanted.items():
             owner = owners(self.project)[name]
             there = arrived.get(name)
             pieces = list(differing(there, form)) if there is not None else ["it is missing"]
-            if pieces and owner not in settled:
+            if pieces and owner not in settled and name not in lame_names:
                 why_not.setdefault(owner, f"the engine does not arrive at {', '.join(pieces)}")
         return self._replaced(steps, why_not, difference)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from penstock.errors import RefusedChangeError
@@ -53,14 +54,14 @@ class Changes:
     def apply(self, terms: Terms, project: Project | None = None) -> Applied:
         """Bring the database to what the files say, with the landing held meanwhile."""
         wanted = project or self.project
-        quiet = replace(terms, quiet=self._quiet)
-        applied = applying.apply(wanted, self.client, self.journal, quiet)
+        held = replace(terms, quiet=partial(self._quiet, wanted))
+        applied = applying.apply(wanted, self.client, self.journal, held)
         self.project = wanted
         self.ledger.bump(sorted({step.touched for step in applied.steps}))
         return applied
 
     @contextmanager
-    def _quiet(self, steps: Sequence[Step]) -> Iterator[None]:
+    def _quiet(self, wanted: Project, steps: Sequence[Step]) -> Iterator[None]:
         """Hold the landing; where views come and go, no batch may be half stored either.
 
         A view that is made between two tries of a batch gets the second try's rows, though its
@@ -84,7 +85,5 @@ class Changes:
                     "applied all the same",
                 )
             yield
-            for lander in self.landers:
-                if self.landing:
-                    source = lander.source
-                    lander.target = Target.of(self.project, source.domain, source.name)
+            for lander in self.landers:  # what a batch changes from now on
+                lander.target = Target.of(wanted, lander.source.domain, lander.source.name)

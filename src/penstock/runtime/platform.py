@@ -275,6 +275,7 @@ class Platform:
         project = load(self.project.root, prefix=self.settings.text("prefix"))
         terms = Terms(Consent.read(asked), fingerprint=str(asked.get("fingerprint", "")))
         done = self.changes.apply(terms, project)
+        self.project = project
         self._versions.bump(tuple({step.touched for step in done.steps}))
         return done.document()
 
