@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import subprocess
 import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,10 +19,12 @@ from penstock.layers.states import Consent, live
 from penstock.store.journal import Applied
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from tests.contract.conftest import Front
+
+    from penstock.layers.steps import Step
 
 _names = (f"plan_{n}" for n in itertools.count())
 
@@ -440,6 +443,25 @@ def test_a_plan_that_was_shown_is_the_one_that_is_applied(filled: Changing) -> N
     edit(filled, "silver/readings", "hum Float32", "hum Float64")
     with pytest.raises(RefusedChangeError, match="since the plan was shown"):
         apply(filled.project(), filled.client, filled.journal, Terms(fingerprint=seen))
+
+
+def test_rows_that_come_between_plan_and_apply_are_looked_at(mine: Changing) -> None:
+    """What may be done to an empty table is not done to one that is empty no longer."""
+    mine.write("silver/readings", READINGS)
+    mine.arrive()
+    edit(mine, "silver/readings", "price Decimal(9, 2)", "price Decimal(9, 4)")
+    tries = []
+
+    @contextmanager
+    def quiet(_steps: Sequence[Step]) -> Iterator[None]:
+        tries.append(1)
+        mine.do(f"INSERT INTO readings {ROWS}, 'a', 1234567.5, '' FROM numbers(10)")
+        yield
+
+    with pytest.raises(RefusedChangeError, match="not every stored value"):
+        apply(mine.project(), mine.client, mine.journal, Terms(quiet=quiet))
+    assert len(tries) == 1
+    assert mine.rows("SELECT sum(price) AS sum FROM readings") == [{"sum": 12345675}]
 
 
 def test_a_mistake_in_a_file_is_named_before_anything_is_done(filled: Changing) -> None:

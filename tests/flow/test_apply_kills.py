@@ -9,12 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.contract.projects import Changing
-from tests.flow.faults import MEMORY, free_port
+from tests.flow.faults import MEMORY, Landing, free_port, homes
+from tests.flow.test_controls import DiesAfterInsert, Killed
 
 from penstock.engine.client import Client
 from penstock.engine.datadir import key
 from penstock.engine.process import EngineProcess
-from penstock.layers.states import live
+from penstock.layers.apply import Terms
+from penstock.layers.states import Consent, live
+from penstock.project import load
+from penstock.runtime.changes import Changes
+from penstock.store.journal import Journal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -128,3 +133,36 @@ def test_a_killed_apply_is_gone_on_with_to_the_same_end(
         assert project.rows("SELECT sum(rows) AS n FROM hourly") == [{"n": 2000}]
         project.store.close()
         project.client.close()
+
+
+COUNTS = """
+CREATE TABLE home_counts (home_id UInt32, sent UInt64) ENGINE = SummingMergeTree ORDER BY home_id
+SETTINGS non_replicated_deduplication_window = 50000;
+CREATE MATERIALIZED VIEW home_counts_mv TO home_counts AS
+SELECT home_id, count() AS sent FROM readings GROUP BY home_id;
+"""
+
+
+def test_a_view_is_made_only_when_no_batch_is_open(tmp_path: Path) -> None:
+    """The second try of a batch would else reach a view that its first try did not know."""
+    project = homes(tmp_path / "project")
+    with Landing(project, tmp_path / "data") as landing:
+        landing.source, landing.lander = landing.take_over(kind=DiesAfterInsert)
+        landing.send(100)
+        with pytest.raises(Killed):
+            landing.land()
+        assert len(landing.ledger.open_intents()) == 1
+        landing.source, landing.lander = landing.take_over()
+        (project / "homes" / "gold" / "home_counts.sql").write_text(COUNTS)
+        changes = Changes(load(project), landing.client, Journal(landing.store), landing.ledger,
+                          [landing.lander], audit=lambda: None)  # fmt: skip
+        agreed = Consent(forward_only=frozenset({"home_counts"}))
+        changes.apply(Terms(agreed))
+        assert landing.ledger.open_intents() == []
+        sent = "SELECT sum(sent) AS n FROM homes.home_counts"
+        assert landing.client.value(sent) == 0
+        landing.send(100)
+        landing.land()
+        assert landing.check() == []
+        good = "SELECT count() AS n FROM homes.readings WHERE _batch > 1"
+        assert landing.client.value(sent) == landing.client.value(good) > 0

@@ -105,18 +105,30 @@ def apply(
     with _alone(journal):
         for name in databases(project):
             client.execute(f"CREATE DATABASE IF NOT EXISTS `{name}`")
-        run = journal.unfinished()
-        accepted = _accepted(run, digest(project))
-        consent = terms.consent | accepted
-        found = make(project, live(client, project), _memory(client, journal), consent)
-        resumed = run is not None and run.digest == found.digest
-        _check(found, terms, resumed=resumed)
-        if found.steps:
-            _run(project, client, journal, found, consent, terms)
+        found = _attempt(project, client, journal, terms)
+        while found is None:  # rows came to a table that the plan took for empty
+            found = _attempt(project, client, journal, terms)
         _remember(project, client, journal, found)
         journal.finish()
     created = tuple(s.touched for s in found.steps if s.kind == "create")
     return Applied(created, found.unchanged, found.steps)
+
+
+def _attempt(project: Project, client: Client, journal: Journal, terms: Terms) -> Plan | None:
+    """Make a plan and take its steps; None where it was outdated before its first step."""
+    run = journal.unfinished()
+    consent = terms.consent | _accepted(run, digest(project))
+    found = make(project, live(client, project), _memory(client, journal), consent)
+    _check(found, terms, resumed=run is not None and run.digest == found.digest)
+    if not found.steps:
+        return found
+    with terms.quiet(found.steps):
+        now = live(client, project).forms
+        if any(name in now and now[name].rows for name in found.empty):
+            return None
+        _run(client, journal, found, consent, terms)
+        _settle(client, project)
+    return found
 
 
 @contextmanager
@@ -172,38 +184,28 @@ def _check(found: Plan, terms: Terms, *, resumed: bool) -> None:
         )
 
 
-def _run(  # noqa: PLR0917 - one run, spelt out
-    project: Project,
-    client: Client,
-    journal: Journal,
-    found: Plan,
-    consent: Consent,
-    terms: Terms,
-) -> None:
+def _run(client: Client, journal: Journal, found: Plan, consent: Consent, terms: Terms) -> None:
     """Take the steps, written down before the first and marked as they go."""
     # A run that was cut short may have left a table dropped or a view not yet made: whoever goes
     # on with it makes them as this plan would, and takes nothing for new that waits for a backfill.
     relations = frozenset(s.relation for s in found.steps if s.kind != "backfill")
     accepted = consent | Consent(forward_only=relations)
     steps = [step.document() for step in found.steps]
-    with terms.quiet(found.steps):
-        run = journal.begin(found.digest, accepted.document(), str(os.getpid()), steps)
-        for number, step in enumerate(found.steps):
-            journal.mark(run, number, "running")
-            try:
-                _take(client, step, terms)
-                if step.kind not in ("create", "backfill"):
-                    _settle(client, project)
-            except EngineError as error:
-                journal.mark(run, number, "failed", error.what)
-                raise EngineError(
-                    f"step {number + 1} of {len(found.steps)} failed: {error.what}",
-                    code=error.code,
-                    where=step.words,
-                    next_step=error.next_step
-                    or "mend it and run `penstock apply` again: it goes on from here",
-                ) from error
-            journal.mark(run, number, "done")
+    run = journal.begin(found.digest, accepted.document(), str(os.getpid()), steps)
+    for number, step in enumerate(found.steps):
+        journal.mark(run, number, "running")
+        try:
+            _take(client, step, terms)
+        except EngineError as error:
+            journal.mark(run, number, "failed", error.what)
+            raise EngineError(
+                f"step {number + 1} of {len(found.steps)} failed: {error.what}",
+                code=error.code,
+                where=step.words,
+                next_step=error.next_step
+                or "mend it and run `penstock apply` again: it goes on from here",
+            ) from error
+        journal.mark(run, number, "done")
 
 
 def _take(client: Client, step: Step, terms: Terms) -> None:

@@ -64,12 +64,14 @@ class Plan:
         drift: what was changed by hand.
         unchanged: `database.table` of what is there as it should be.
         digest: of the files it is for.
+        empty: tables that held no row: what may be done to them may not be done to others.
     """
 
     steps: tuple[Step, ...] = ()
     drift: tuple[Drift, ...] = ()
     unchanged: tuple[str, ...] = ()
     digest: str = ""
+    empty: frozenset[str] = frozenset()
 
     @property
     def refused(self) -> list[Step]:
@@ -141,7 +143,9 @@ class _Making:
             steps = self._drafted()
         touched = {s.touched for s in steps} | {s.relation for s in steps if s.kind == "backfill"}
         same = [n for n in mine if n in self.have.forms and n not in touched]
-        return Plan(tuple(steps), tuple(self._drift(last)), tuple(same), now)
+        tables = {n: f for n, f in self.have.forms.items() if f.kind == "table"}
+        empty = frozenset(n for n, f in tables.items() if not f.rows)
+        return Plan(tuple(steps), tuple(self._drift(last)), tuple(same), now, empty)
 
     def _difference(self, have: State) -> Difference:
         return Difference(self.project, have, self.wanted, self.applied.relations, self.consent)

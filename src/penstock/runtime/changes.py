@@ -54,11 +54,21 @@ class Changes:
     def apply(self, terms: Terms, project: Project | None = None) -> Applied:
         """Bring the database to what the files say, with the landing held meanwhile."""
         wanted = project or self.project
+        if not self.landing and self.ledger.open_intents():
+            self._recover(self.plan(terms.consent, wanted).steps)
         held = replace(terms, quiet=partial(self._quiet, wanted))
         applied = applying.apply(wanted, self.client, self.journal, held)
         self.project = wanted
         self.ledger.bump(sorted({step.touched for step in applied.steps}))
         return applied
+
+    def _recover(self, steps: Sequence[Step]) -> None:
+        """Land what a crash left open, before views come or go; a plan made before is outdated."""
+        if any(step.quiet for step in steps):
+            self.audit()
+            for lander in self.landers:
+                lander.start()
+                lander.recover()
 
     @contextmanager
     def _quiet(self, wanted: Project, steps: Sequence[Step]) -> Iterator[None]:
@@ -68,11 +78,6 @@ class Changes:
         backfill counts them as well.
         """
         needed = any(step.quiet for step in steps)
-        if needed and not self.landing and self.ledger.open_intents():
-            self.audit()
-            for lander in self.landers:
-                lander.start()
-                lander.recover()
         with ExitStack() as held:
             for lander in self.landers:
                 held.enter_context(lander.hold)
