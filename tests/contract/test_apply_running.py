@@ -84,8 +84,10 @@ def _only_with_the_key(up: Up, fingerprint: str) -> None:
     page = {"Authorization": f"Bearer {up.front.key}", "Origin": "https://elsewhere.example"}
     assert httpx.post(url, json=body, headers=page).status_code == 403
     outdated = {"Authorization": f"Bearer {up.front.key}"}
-    answer = httpx.post(url, json={"fingerprint": "another"}, headers=outdated)
+    answer = httpx.post(url, json={"fingerprint": "another"}, headers=outdated, timeout=60)
     assert (answer.status_code, answer.json()["exit_code"]) == (409, 3)
+    answer = httpx.post(url, json={"project": "/elsewhere"}, headers=outdated)
+    assert (answer.status_code, answer.json()["exit_code"]) == (409, 2)
 
 
 def test_without_a_platform_plan_and_apply_start_the_engine_themselves(

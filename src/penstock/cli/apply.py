@@ -64,7 +64,8 @@ def _running(place: Place, agreed: Consent, *, yes: bool) -> dict[str, Any]:
 
     found = beside(place, agreed)
     _ask(found, yes=yes)
-    body = {**agreed.document(), "fingerprint": found.fingerprint}
+    root = str(place.project.root)
+    body = {**agreed.document(), "fingerprint": found.fingerprint, "project": root}
     return post(f"{place.url}/v1/admin/apply", body, key=key(place.data))
 
 

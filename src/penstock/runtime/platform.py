@@ -272,6 +272,12 @@ class Platform:
 
     def _apply(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         """Apply the files as they are now, on request."""
+        root = str(self.project.root)
+        if asked.get("project", root) != root:
+            raise UsageError(
+                f"the running platform serves {root}, not {asked['project']}",
+                next_step=f"penstock apply --project {root}",
+            )
         project = load(self.project.root, prefix=self.settings.text("prefix"))
         terms = Terms(Consent.read(asked), fingerprint=str(asked.get("fingerprint", "")))
         done = self.changes.apply(terms, project)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.responses import JSONResponse, Response
 
-from penstock.errors import InvalidProjectError, PenstockError, RefusedChangeError
+from penstock.errors import InvalidProjectError, PenstockError, RefusedChangeError, UsageError
 from penstock.serve.problems import problem
 
 if TYPE_CHECKING:
@@ -23,7 +23,8 @@ class Admin:
 
     Args:
         key: the secret of `engine.key`.
-        apply: gets `drop`, `forward_only` and `fingerprint`; gives what was done.
+        apply: gets `drop`, `forward_only`, `fingerprint` and `project`, the folder that is meant;
+            gives what was done.
     """
 
     def __init__(self, key: str, apply: Callable[[Mapping[str, Any]], dict[str, Any]]) -> None:
@@ -48,7 +49,9 @@ class Admin:
 
 def _refusal(error: PenstockError) -> Response:
     """The error as it would have come from the command, with its exit code."""
-    status = 409 if isinstance(error, RefusedChangeError | InvalidProjectError) else 500
+    status = (
+        409 if isinstance(error, RefusedChangeError | InvalidProjectError | UsageError) else 500
+    )
     body = {
         "type": "about:blank",
         "title": "Not applied",
