@@ -69,7 +69,7 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A platform in a process of its own, on the examples."""
+    """A platform in a process of its own."""
 
     url: str
     engine_port: int
@@ -103,11 +103,11 @@ class Running:
 
 
 @contextmanager
-def running(**environment: str) -> Iterator[Running]:
-    """Start the examples on free ports and a new data directory; stop and remove them after."""
+def running(project: Path = EXAMPLES, **environment: str) -> Iterator[Running]:
+    """Start a project on free ports and a new data directory; stop and remove them after."""
     folder = Path(tempfile.mkdtemp(prefix="penstock-bench-"))
     port, engine_port = free_port(), free_port()
-    words = [sys.executable, "-m", "penstock.cli", "up", "--project", str(EXAMPLES)]
+    words = [sys.executable, "-m", "penstock.cli", "up", "--project", str(project)]
     words += ["--data", str(folder), "--port", str(port), "--engine-port", str(engine_port)]
     process = subprocess.Popen(words, env={**os.environ, **environment}, stderr=subprocess.DEVNULL)
     here = Running(f"http://127.0.0.1:{port}", engine_port, folder, process)

@@ -8,9 +8,10 @@ import socket
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.services.postgres import Postgres, programs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
@@ -51,3 +52,11 @@ def strace() -> str:
     found = shutil.which("strace") or ""
     need("strace", present=bool(found), how="apt-get install strace")
     return found
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL server of the tests' own."""
+    need("PostgreSQL", present=programs() is not None, how="apt-get install postgresql")
+    with Postgres() as server:
+        yield server

@@ -10,11 +10,14 @@
     │   └── EngineDownError       the engine cannot be reached: worth a retry        exit 6
     ├── DataDirError              the data directory cannot be used                  exit 1
     │   └── DataDirTakenError     another platform owns it (names its process)
+    ├── StoreError                the metadata store's server refuses                exit 1
+    │   └── StoreDownError        it cannot be reached: worth a retry                exit 6
     ├── PortTakenError            an address is in use                               exit 1
     ├── LedgerError               the ledger refused a step                          exit 1
     │   ├── StaleLeaseError       a newer lander holds the stream: stop writing
     │   └── IncarnationError      the source is another one than the ledger knows
     ├── LandingBlockedError       a batch failed too often; nothing is skipped       exit 1
+    ├── ExpectationError          a test's rows are not those it expects             exit 4
     ├── SpoolFullError            the spool has reached its bound: try again later   exit 1
     └── BadInputError             a request or a file cannot be taken (HTTP status)  exit 1
 """
@@ -124,6 +127,16 @@ class DataDirTakenError(DataDirError):
     """Another platform owns the data directory."""
 
 
+class StoreError(PenstockError):
+    """The server of the metadata store refuses: permission, space, or a newer schema."""
+
+
+class StoreDownError(StoreError):
+    """The server of the metadata store cannot be reached: the step may be tried again."""
+
+    exit_code = 6
+
+
 class PortTakenError(PenstockError):
     """An address that Penstock needs is in use."""
 
@@ -142,6 +155,12 @@ class IncarnationError(LedgerError):
 
 class LandingBlockedError(PenstockError):
     """A batch failed too often; its source waits, nothing is skipped."""
+
+
+class ExpectationError(PenstockError, AssertionError):
+    """A test's rows are not those it expects; the message shows both, cell by cell."""
+
+    exit_code = 4
 
 
 class SpoolFullError(PenstockError):

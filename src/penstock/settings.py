@@ -92,6 +92,14 @@ SETTINGS = (
         "A ClickHouse server to use instead of the embedded engine, as http://user:key@host:8123.",
         env="CLICKHOUSE_URL",
     ),
+    Setting(
+        "database_url",
+        "str",
+        "",
+        "A PostgreSQL database for the metadata, as postgresql://user:password@host/database;"
+        " empty: SQLite in the data folder.",
+        env="DATABASE_URL",
+    ),
     Setting("engine_memory", "size", "800mb", "Most memory the embedded engine may use."),
     Setting("prefix", "str", "", "Put before each domain's name to make its database's name."),
     Setting("batch_age", "duration", "400ms", "A batch is landed when its oldest row is this old."),

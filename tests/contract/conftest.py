@@ -43,6 +43,32 @@ SELECT {must:String} AS must, {n:UInt32} AS n, {s:String} AS s, {f:Float64} AS f
        {t:DateTime('UTC')} AS t, {a:Array(UInt8)} AS a, count() AS homes
 FROM home_latest
 """,
+    "kinds": """/*
+description: Gives back what it was asked; kinds that are rarer.
+defaults: {i: -9223372036854775808, b: true, dec: 1.5, o: null, l: '[]', t: '2026-01-02 03:04:05'}
+*/
+SELECT {i:Int64} AS i, {b:Bool} AS b, {dec:Decimal(18, 3)} AS dec, {u:UUID} AS u,
+       {o:Nullable(String)} AS o, {l:Array(String)} AS l, {t:DateTime64(3, 'UTC')} AS t
+""",
+    "dice": """/*
+description: Another number whenever it is asked; slow and long where that is wanted.
+defaults: {seconds: 0, kb: 0}
+*/
+SELECT rand64() AS number, sleep({seconds:Float32}) AS slept,
+       repeat(repeat('x', 1000), {kb:UInt32}) AS pad
+FROM (SELECT count() FROM home_latest)
+""",
+    "steady": """/*
+description: The same rows whenever it is asked, though never from memory.
+*/
+SELECT number, now() > toDateTime(0) AS yes FROM numbers(3)
+""",
+    "broken": """/*
+description: Fails once there is a home.
+defaults: {most: 0}
+*/
+SELECT throwIf(count() > {most:UInt64}, 'too many homes') AS fine FROM home_latest
+""",
 }
 
 
@@ -205,7 +231,11 @@ def reading(home: int = 7, **more: object) -> dict[str, object]:
 
 def environment(**changes: str) -> dict[str, str]:
     """Ours, without settings of the machine the tests run on."""
-    own = {k: v for k, v in os.environ.items() if not k.startswith(("PENSTOCK_", "CLICKHOUSE_"))}
+    own = {
+        k: v
+        for k, v in os.environ.items()
+        if not k.startswith(("PENSTOCK_", "CLICKHOUSE_", "DATABASE_"))
+    }
     return own | changes
 
 

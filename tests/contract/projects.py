@@ -42,7 +42,7 @@ class Changing:
         self.root.mkdir(parents=True, exist_ok=True)
         (self.root / "penstock.toml").write_text(f'name = "{self.domain}"\n')
         self.store = Store.open(self.root / "store" / "penstock.db")
-        self.journal = Journal(self.store)
+        self.journal = Journal(self.store, self.root / "store")
 
     def write(self, file: str, text: str) -> None:
         """A file, named `stage/relation`."""

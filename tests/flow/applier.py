@@ -56,7 +56,8 @@ def main() -> None:
     root, _, port, key, when, *drop = sys.argv[1:]
     client = Dying(Address("127.0.0.1", int(port), "penstock", key))
     client.when = when
-    journal = Journal(Store.open(Path(root) / "store" / "penstock.db"))
+    store = Path(root) / "store"
+    journal = Journal(Store.open(store / "penstock.db"), store)
     terms = Terms(Consent(drop=frozenset(drop)))
     applying.apply(load(Path(root), rules=False), client, journal, terms)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,5 +21,5 @@ def traceable(strace: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> s
     folder = tmp_path / "site"
     folder.mkdir()
     (folder / "sitecustomize.py").write_text(_MAY_BE_TRACED)
-    monkeypatch.setenv("PYTHONPATH", str(folder))
+    monkeypatch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
     return strace

@@ -235,7 +235,7 @@ class Landing:
         self.store = Store.open(self.data / "penstock.db")
         self.ledger = Ledger(self.store)
         self.client = Client(self.engine.address)
-        apply(self.project, self.client, Journal(self.store))
+        apply(self.project, self.client, Journal(self.store, self.data))
         self.source, self.lander = self.take_over()
         return self
 
@@ -248,7 +248,12 @@ class Landing:
     def take_over(
         self, *, kind: type[Lander] | None = None, limits: Limits | None = None
     ) -> tuple[HttpSource, Lander]:
-        """Open the spool and lease the stream, as a platform does when it starts."""
+        """Open the spool and lease the stream, as a platform does when it starts.
+
+        The one before lets go of the spool, as its process would; what it has read it still has.
+        """
+        if hasattr(self, "source"):
+            self.source.close()
         source = HttpSource("homes", "readings", self.data / "spool/homes.readings", limit=1 << 30)
         starts = lambda: self.engine.starts  # noqa: E731
         heal = lambda reason, seen: self.engine.restart(reason, seen=seen)  # noqa: E731
@@ -308,7 +313,9 @@ class PlatformProcess:
         self.port, self.engine_port = free_port(), free_port()
         self.log = data.with_name(data.name + ".log")
         kept = {
-            k: v for k, v in os.environ.items() if not k.startswith(("PENSTOCK_", "CLICKHOUSE_"))
+            k: v
+            for k, v in os.environ.items()
+            if not k.startswith(("PENSTOCK_", "CLICKHOUSE_", "DATABASE_"))
         }
         ports = {"PENSTOCK_PORT": str(self.port), "PENSTOCK_ENGINE_PORT": str(self.engine_port)}
         self.environment = {**kept, **ports, **settings}

@@ -154,7 +154,8 @@ def test_a_view_is_made_only_when_no_batch_is_open(tmp_path: Path) -> None:
         assert len(landing.ledger.open_intents()) == 1
         landing.source, landing.lander = landing.take_over()
         (project / "homes" / "gold" / "home_counts.sql").write_text(COUNTS)
-        changes = Changes(load(project), landing.client, Journal(landing.store), landing.ledger,
+        journal = Journal(landing.store, landing.data)
+        changes = Changes(load(project), landing.client, journal, landing.ledger,
                           [landing.lander], audit=lambda: None)  # fmt: skip
         agreed = Consent(forward_only=frozenset({"home_counts"}))
         changes.apply(Terms(agreed))

@@ -24,8 +24,8 @@ class Killed(BaseException):
 class DiesAfterInsert(Lander):
     """Dies between the insert and the closing of its intent."""
 
-    def _count(self, intent: Intent) -> int:
-        super()._count(intent)
+    def _count(self, intent: Intent, judged: int | None = None) -> int:
+        super()._count(intent, judged)
         raise Killed
 
 

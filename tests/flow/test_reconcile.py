@@ -8,12 +8,17 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+from penstock.engine.client import Client
 from penstock.errors import EngineDownError, LandingBlockedError, StaleLeaseError
 from penstock.layers import landing as landing_module
+from penstock.layers import reconcile as reconcile_module
+from penstock.layers.expiry import Counted
+from penstock.layers.landing import Lander, Limits
 from penstock.project import load
 from penstock.runtime.platform import Platform
 from penstock.settings import Settings
@@ -21,6 +26,7 @@ from penstock.store.database import Store
 from penstock.store.ledger import Batch, Intent, Ledger
 
 from .faults import Known, Landing, PlatformProcess, check, free_port, homes, readings, wait_for
+from .test_controls import DiesAfterInsert, Killed
 
 # Each by hand, as somebody with the key could do it.
 DELETE = "ALTER TABLE {} DELETE WHERE _batch = 2 AND {} SETTINGS mutations_sync = 2"
@@ -80,7 +86,71 @@ def test_it_goes_red_where_a_gold_row_is_doubled(landed: Landing) -> None:
     assert landed.check(), "the statement doubled nothing"
     report = landed.reconcile()
     assert not report["ok"]
+    (found,) = report["sources"][0]["differences"]
+    assert (found["relation"], found["where"]) == ("home_latest", "rows, first at home_id 3")
+
+
+def test_it_names_the_first_key_of_a_gold_that_differs(landed: Landing) -> None:
+    """Of each value that a gold conserves, exactly: one thousandth of a Wh is too much."""
+    hours = "SELECT DISTINCT home_id, toString(hour) AS hour FROM hourly_stats ORDER BY ALL"
+    keys = [(k["home_id"], k["hour"]) for k in landed.client.rows(hours, database="homes")]
+    for home, hour in (keys[9], keys[4]):
+        more = f"INSERT INTO hourly_stats (home_id, hour, energy_sum) VALUES ({home}, '{hour}',"
+        landed.client.execute(f"{more} 0.001)", database="homes")
+    (found,) = landed.reconcile()["sources"][0]["differences"]
+    assert found["relation"] == "hourly_stats"
+    assert found["where"] == f"energy, first at home_id {keys[4][0]}, hour {keys[4][1]}"
+    assert Decimal(found["found"]) - Decimal(found["expected"]) == Decimal("0.002")
+
+
+def test_an_open_batch_is_listed_and_left_out(landed: Landing) -> None:
+    """Where it is half stored gold cannot be compared yet; once it is landed it can."""
+    landed.source, landed.lander = landed.take_over(kind=DiesAfterInsert, limits=Limits(age=0.0))
+    landed.send(60)
+    with pytest.raises(Killed):
+        landed.land()
+    report = landed.reconcile()
+    (source,) = report["sources"]
+    assert report["ok"], source["differences"]
+    assert source["open"] == [{"batch": 4, "rows": 60, "bronze": 60, "silver": 58}]
+    assert (source["received"], source["bronze"], source["uncompared"]) == (180, 180, [])
+    landed.client.execute(DOUBLE_GOLD, database="homes")
+    report = landed.reconcile()
+    (source,) = report["sources"]
+    assert report["ok"], source["differences"]
+    (said,) = source["uncompared"]
+    assert said.startswith("home_latest rows")
+    assert said.endswith("batch 4 is half stored, so gold cannot be compared yet")
+    landed.source, landed.lander = landed.take_over()
+    landed.lander.recover()
+    report = landed.reconcile()
+    assert report["sources"][0]["open"] == []
     assert [d["relation"] for d in report["sources"][0]["differences"]] == ["home_latest"]
+
+
+def test_it_looks_at_closed_batches_page_by_page_while_landing_goes_on(
+    landed: Landing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reconcile_module, "_PAGE", 2)
+    pages: list[tuple[int, bool]] = []
+
+    def look(lander: Lander, client: Client, which: str) -> dict[int, Counted]:
+        found = counted(lander, client, which)
+        pages.append((len(found), lander.hold.locked()))
+        return found
+
+    counted = reconcile_module.counted
+    monkeypatch.setattr(reconcile_module, "counted", look)
+    (source,) = landed.reconcile()["sources"]
+    assert source["ok"], source["differences"]
+    assert (source["received"], source["silver"], source["batches"]) == (180, 173, 3)
+    assert pages == [(2, False), (1, False), (0, True)]
+    landed.client.execute(ONE_SILVER, database="homes")
+    copy = "INSERT INTO readings SELECT * REPLACE 2000 AS _batch FROM readings LIMIT 1"
+    landed.client.execute(copy, database="homes")
+    told = landed.tell()
+    assert [line for line in told if line.startswith("readings batch 2, ")]
+    assert [line for line in told if line.startswith("raw_sensors batch 2000 no such batch")]
 
 
 def test_it_goes_red_where_a_batch_is_not_in_the_ledger(landed: Landing) -> None:
@@ -156,7 +226,7 @@ def test_the_boot_audit_finds_a_batch_that_is_gone(tmp_path: Path, note: str, va
         platform.client.execute(gone, database="homes")
     with ledger_of(data) as ledger:
         assert ledger.get("clean_stop") == "yes"
-        assert [batch.batch for batch in ledger.unaudited()] == [2]
+        assert [batch.batch for batch in ledger.unaudited()] == [1, 2]
         ledger.put(note, value)
     for _ in range(2):
         with pytest.raises(LandingBlockedError) as blocked, platform_of(project, data):

@@ -77,7 +77,7 @@ test('arrow keys and the pointer find cells', () => {
 
 test('what needs you comes from facts, newest first', () => {
 	const status: Status = {
-		version: '1', project: 'p', engine: { state: 'up', version: '26.9' }, rows_per_s: 0, history: null,
+		version: '1', project: 'p', engine: { state: 'up', version: '26.9' }, rows_per_s: 0, history: null, problems: [],
 		sources: [{ domain: 'homes', source: 'readings', state: 'blocked', reason: 'view refused', accepted: 0, landed: 0, in_flight: 0 }],
 		freshness_ms: { p50: null, p99: null, now: null },
 		balance: { received: 12, silver: 0, dead_letters: 0, in_flight: 0, difference: 12 }

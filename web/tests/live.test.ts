@@ -16,7 +16,8 @@ const STATUS: Status = {
 	freshness_ms: { p50: 400, p99: 700, now: 400 },
 	rows_per_s: 1000,
 	balance: { received: 3, silver: 3, dead_letters: 0, in_flight: 0, difference: 0 },
-	history: null
+	history: null,
+	problems: []
 };
 
 test('a tile is decoded, what does not fit is refused', () => {

@@ -13,11 +13,13 @@ from penstock.cli.dead_letters import app as dead_letters
 from penstock.cli.demo import demo
 from penstock.cli.doctor import doctor
 from penstock.cli.ingest import ingest
+from penstock.cli.new import app as new
 from penstock.cli.plan import plan
 from penstock.cli.query import query
 from penstock.cli.reconcile import reconcile
 from penstock.cli.simulate import simulate
 from penstock.cli.status import status
+from penstock.cli.test import test
 from penstock.cli.up import up
 from penstock.cli.version import version
 from penstock.errors import PenstockError
@@ -27,15 +29,16 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     help="Real-time data on ClickHouse: sources, bronze, silver, gold, serve.",
 )
 COMMANDS: tuple[Callable[..., None], ...] = (
-    demo, up, check, plan, apply, ingest, simulate, query, reconcile, status, doctor, version,
+    demo, up, check, test, plan, apply, ingest, simulate, query, reconcile, status, doctor,
+    version,
 )  # fmt: skip
 for command in COMMANDS:
     app.command()(command)
+app.add_typer(new, name="new")
 app.add_typer(dead_letters, name="dead-letters")
 
 

@@ -25,13 +25,10 @@ def check(
     exit code 5 where there is any.
     """
     from penstock.errors import InvalidProjectError
-    from penstock.layers.check import compile_project
-    from penstock.project import read
+    from penstock.layers.check import look
 
     started = time.perf_counter()
-    project, problems = read(path)
-    if project.domains:
-        problems = _merged(problems, compile_project(project))
+    project, problems = look(path)
     seconds = time.perf_counter() - started
     if json:
         emit(_document(project, problems, seconds))
@@ -41,13 +38,7 @@ def check(
     if problems:
         raise InvalidProjectError(problems)
     print(f"ok: {', '.join(_counts(project))} in {seconds:.1f} s")
-    say("next: penstock up")
-
-
-def _merged(read: list[Problem], compiled: list[Problem]) -> list[Problem]:
-    """Both lists, without what the engine says about a line that is already known to be wrong."""
-    known = {(p.file, p.line) for p in read}
-    return sorted([*read, *(p for p in compiled if (p.file, p.line) not in known)])
+    say("next: penstock up" if project.domains else "next: penstock new source --like sample.json")
 
 
 def _counts(project: Project) -> list[str]:
@@ -56,7 +47,10 @@ def _counts(project: Project) -> list[str]:
         "source": len(project.sources()),
         "relation": len(project.relations()),
         "endpoint": len(project.endpoints()),
+        "test": len(project.cases()),
+        "check": len(project.checks()),
     }
+    counts = {noun: n for noun, n in counts.items() if n or noun == "domain"}
     return [f"{n} {noun}{'' if n == 1 else 's'}" for noun, n in counts.items()]
 
 
@@ -68,6 +62,7 @@ def _document(project: Project, problems: list[Problem], seconds: float) -> dict
         "sources": len(project.sources()),
         "relations": len(project.relations()),
         "endpoints": len(project.endpoints()),
+        "tests": len(project.cases()),
         "seconds": round(seconds, 3),
         "problems": [
             {"file": p.file, "line": p.line, "cause": p.cause, "hint": p.hint} for p in problems

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from penstock.cli.place import DataPath, find
+from penstock.cli.place import DataPath, examples, find
 from penstock.cli.terminal import Json, emit, say
-from penstock.errors import UsageError
 
 if TYPE_CHECKING:
     import threading
@@ -37,7 +36,7 @@ def demo(
 
     seconds = duration(for_) if for_ else None
     configure()
-    place = find(_examples(), data or _FOLDER, port=port, engine_port=engine_port)
+    place = find(examples(), data or _FOLDER, port=port, engine_port=engine_port)
     platform = Platform(place.project, place.settings, place.data)
     account = {}
     with reserve(platform) as listener:
@@ -67,6 +66,8 @@ def _report(account: dict[str, object], *, as_json: bool) -> None:
         f"  received {account['received']:,} = silver {account['silver']:,} + dead letters "
         f"{account['dead_letters']:,}: {'accounted for' if ok else 'THEY DIFFER'}"
     )
+    if others := account["others"]:
+        say(f"  {others:,} of them came from elsewhere than the demo's own senders")
     say("  next: penstock demo again goes on where this ended; examples/homes/README.md tells more")
     if not ok:
         raise typer.Exit(4)
@@ -84,14 +85,3 @@ def _welcome(place: Place, homes: int) -> None:
         '{"home_id":7,"ts":"\'$(date -u +%FT%TZ)\'","energy":1.2}\''
     )
     say("  Stop: Ctrl-C")
-
-
-def _examples() -> Path:
-    """The shipped project: inside the installed package, or in the clone it runs from."""
-    import penstock
-
-    package = Path(penstock.__file__).parent
-    for folder in (package / "_examples", package.parent.parent / "examples"):
-        if (folder / "penstock.toml").is_file():
-            return folder
-    raise UsageError("the examples are missing", next_step="install Penstock again")

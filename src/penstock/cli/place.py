@@ -84,3 +84,14 @@ def find(path: Path, data: Path | None = None, **changes: str | int | None) -> P
     project = load(root, prefix=settings.text("prefix"))
     chosen = data if data is not None else root / settings.text("data")
     return Place(project, settings, chosen.resolve())
+
+
+def examples() -> Path:
+    """The shipped project: inside the installed package, or in the clone it runs from."""
+    import penstock
+
+    package = Path(penstock.__file__).parent
+    for folder in (package / "_examples", package.parent.parent / "examples"):
+        if (folder / "penstock.toml").is_file():
+            return folder
+    raise UsageError("the examples are missing", next_step="install Penstock again")

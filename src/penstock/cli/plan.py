@@ -67,7 +67,8 @@ def read(place: Place, agreed: Consent) -> Plan:
 
     if answers(place.url):
         return beside(place, agreed)
-    if not (place.data / "penstock.db").exists() and not place.settings.text("clickhouse_url"):
+    elsewhere = place.settings.text("database_url") or place.settings.text("clickhouse_url")
+    if not (place.data / "penstock.db").exists() and not elsewhere:
         return plans.make(place.project, State(), Applied(), agreed)
     with opened(place) as platform:
         return platform.changes.plan(agreed)
@@ -80,9 +81,10 @@ def beside(place: Place, agreed: Consent) -> Plan:
     from penstock.store.database import Store
     from penstock.store.journal import Journal
 
-    client, store = Client(place.engine), Store.open(place.data / "penstock.db")
+    client = Client(place.engine)
+    store = Store.open(place.settings.text("database_url") or place.data / "penstock.db")
     try:
-        return make(place.project, client, Journal(store), agreed)
+        return make(place.project, client, Journal(store, place.data), agreed)
     finally:
         client.close()
         store.close()

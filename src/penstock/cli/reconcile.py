@@ -10,6 +10,8 @@ import typer
 from penstock.cli.place import DataPath, ProjectPath, find
 from penstock.cli.terminal import Json, emit, say
 
+_SHOWN = 20  # differences of one source
+
 
 def reconcile(
     project: ProjectPath = Path(),
@@ -67,11 +69,20 @@ def _tell(document: dict[str, Any]) -> None:
         )
         for name, value in source["gold"].items():
             say(f"      gold {name} = {value}")
-        for found in source["differences"][:20]:
+        for found in source["differences"][:_SHOWN]:
             say(
                 f"    {found['relation']}: expected {found['expected']}, found {found['found']}"
                 f"  at {found['where']}"
             )
+        if more := source["unlisted"] + max(0, len(source["differences"]) - _SHOWN):
+            say(f"    and {more:,} more")
+        for batch in source["open"]:
+            say(
+                f"      batch {batch['batch']} is being landed: {batch['bronze']:,} of "
+                f"{batch['rows']:,} rows are in bronze; it is left out"
+            )
+        for text in source["uncompared"]:
+            say(f"      not compared: {text}")
     if "senders" in document:
         senders = document["senders"]
         say(f"senders acknowledged {senders['acknowledged']:,}, received {senders['received']:,}")

@@ -40,6 +40,7 @@ _Rate = Annotated[
 _For = Annotated[str | None, typer.Option("--for", help="End after this long, such as 60s.")]
 _History = Annotated[str | None, typer.Option(help="Send the past instead, such as 30d, at once.")]
 _Rows = Annotated[int | None, typer.Option(help="End after so many readings (history: 10M).")]
+_Skip = Annotated[int, typer.Option(min=0, help="Go on after so many readings of a history.")]
 _Seed = Annotated[int, typer.Option(help="The same seed and start give the same rows.")]
 _Start = Annotated[str | None, typer.Option(help="First time; a history's end. ISO 8601 (now).")]
 _To = Annotated[str, typer.Option(help="http or file.")]
@@ -90,6 +91,7 @@ def simulate(
     for_: _For = None,
     history: _History = None,
     rows: _Rows = None,
+    skip: _Skip = 0,
     seed: _Seed = 1,
     start: _Start = None,
     to: _To = "http",
@@ -114,17 +116,16 @@ def simulate(
     _check_domain(domain)
     target = _Target(to, url, path, truth, ids, as_json)
     for_s = None if for_ is None else duration(for_)
-    amount = _Amount(homes, rate, for_s, history, rows)
-    if malformed is None:
-        malformed = 0.0002 if history is None else 0.0
+    amount = _Amount(homes, rate, for_s, history, rows, skip)
     stream = Homes(
         _schedule(amount, _epoch_ms(start), to),
         homes=homes,
         seed=seed,
-        faults=Faults(late=late, duplicates=duplicates, malformed=malformed),
+        faults=Faults(late=late, duplicates=duplicates, malformed=_bad(malformed, amount)),
         serial=serial,
     )
-    account = Truth(SOURCE, seed, DECIMALS)
+    stream.skip(skip)
+    account = Truth(SOURCE, seed, DECIMALS, first=stream.next)
     try:
         if to == "http":
             asyncio.run(_send(stream, account, target, for_s, amount.rate))
@@ -156,6 +157,14 @@ class _Amount:
     for_s: float | None
     history: str | None
     rows: int | None
+    skip: int
+
+
+def _bad(share: float | None, amount: _Amount) -> float:
+    """The share of bad rows; where none is asked for a history has none."""
+    if share is not None:
+        return share
+    return 0.0002 if amount.history is None else 0.0
 
 
 def _schedule(amount: _Amount, start_ms: int, to: str) -> Schedule:
@@ -170,6 +179,8 @@ def _schedule(amount: _Amount, start_ms: int, to: str) -> Schedule:
             )
         rows = _HISTORY_ROWS if amount.rows is None else amount.rows
         return Schedule.history(start_ms, duration(amount.history), rows, max(1, amount.homes))
+    if amount.skip:
+        raise UsageError("--skip goes on with a history", next_step="--history 30d")
     if amount.rows is not None and amount.rows < 1:
         raise UsageError(f"--rows {amount.rows} is no number of rows", next_step="--rows 100000")
     rate = float(amount.homes) if amount.rate is None else amount.rate

@@ -55,7 +55,7 @@ def whole(request: Request, call: Call, written: int, result: Result, query_id: 
         "written_rows": str(written),
         "written_bytes": str(len(call.body) if written else 0),
         "total_rows_to_read": str(result.rows_read),
-        "result_rows": "0",
+        "result_rows": str(result.rows),
         "result_bytes": str(len(result.body)),
         "elapsed_ns": str(int(result.seconds * 1e9)),
     }

@@ -23,7 +23,7 @@ class Blocks:
         self._loop = loop
         self._queue: asyncio.Queue[bytes | EngineError | None] = asyncio.Queue()
         self._room = threading.Semaphore(_AHEAD)
-        self._left = False
+        self._left = self._over = False
 
     def put(self, block: bytes) -> None:
         """Hand a block over; waits while the client is behind.
@@ -49,12 +49,15 @@ class Blocks:
         self._room.release()
 
     async def take(self) -> bytes | None:
-        """The next block; None at the end.
+        """The next block; None at the end, however often it is asked for.
 
         Raises:
             EngineError: that of the engine.
         """
+        if self._over:
+            return None
         item = await self._queue.get()
+        self._over = not isinstance(item, bytes)
         if isinstance(item, EngineError):
             raise item
         if item is not None:

@@ -9,9 +9,14 @@ import hmac
 import re
 from contextlib import contextmanager
 from dataclasses import dataclass
+from email import policy
+from email.parser import BytesParser
 from typing import TYPE_CHECKING
 
+from penstock.engine import guard
+from penstock.engine.analysts import MAX_ROWS
 from penstock.engine.inserts import split_inline
+from penstock.engine.pool import IDENTIFIER
 from penstock.errors import EngineError
 from penstock.inflate import ENCODINGS, inflate
 from penstock.project import lexer
@@ -28,11 +33,14 @@ _RESERVED = {
     "client_protocol_version", "quota_key", "role", "enable_http_compression",
     "http_zlib_compression_level", "send_progress_in_http_headers",
     "http_headers_progress_interval_ms", "close_session", "network_compression_method",
-    "cancel_http_readonly_queries_on_client_close", "log_comment",
+    "cancel_http_readonly_queries_on_client_close", "log_comment", "readonly", "max_query_size",
 }  # fmt: skip
 _LEADING = re.compile(r"(?:\s+|--[^\n]*\n|#[ !][^\n]*\n|/\*.*?\*/)+", re.DOTALL)
 _INSERT = re.compile(r"INSERT\s", re.IGNORECASE)
 _SELECT = re.compile(r"(?:\(\s*)*(?:SELECT|WITH|FROM)\b", re.IGNORECASE)
+_READS = re.compile(
+    r"(?:\(\s*)*(?:SELECT|WITH|FROM|SHOW|DESC|DESCRIBE|EXISTS|EXPLAIN|CHECK)\b", re.IGNORECASE
+)
 _NAMED = re.compile(r"\bFORMAT\b", re.IGNORECASE)
 # What a statement adds after its rows, which a stream of blocks would lose.
 _AFTER_ROWS = re.compile(r"\b(?:TOTALS|extremes|output_format_\w+)\b", re.IGNORECASE)
@@ -40,7 +48,11 @@ _AFTER_ROWS = re.compile(r"\b(?:TOTALS|extremes|output_format_\w+)\b", re.IGNORE
 _STREAMED = {"native", "jsoneachrow", "jsonlines", "ndjson", "jsoncompacteachrow", "csv",
              "tabseparated", "tsv", "tabseparatedraw", "tsvraw", "rowbinary"}  # fmt: skip
 MAX_BODY = 256 * 1024 * 1024
+_GUEST_BODY = 4 * guard.MAX_LENGTH  # a visitor sends a statement, no rows
 _ALL_BODIES = 2 * MAX_BODY
+_SLOWEST = 120.0  # seconds a body may take
+_FIELD = re.compile(r"query\Z|param_\w+\Z")
+_DIGITS = 18  # of a number of rows
 _BAD, _DENIED, _BUSY = 36, 516, 202
 
 
@@ -52,7 +64,7 @@ class Call:
         sql: the statement.
         body: rows that come with it; empty where there are none.
         keyed: it carries the key.
-        readonly: it came by GET.
+        readonly: it came by GET, or asks for it by the setting of that name.
         params: values of `{name:Type}`.
         settings: settings for this statement.
         database: where unqualified names are looked up.
@@ -61,6 +73,9 @@ class Call:
         asked: format of the answer unless the statement names one.
         rows: rows announced in `X-Penstock-Rows`, if any.
         whole: the answer is wanted in one piece.
+        tables: all that the statement may read, as (database, table), where it is an analyst's;
+            None for every other, which the guard's second tier does not see.
+        limit: most rows of an analyst's answer.
     """
 
     sql: str
@@ -74,12 +89,20 @@ class Call:
     asked: str
     rows: int | None
     whole: bool
+    tables: tuple[tuple[str, str], ...] | None
+    limit: int
+
+    @property
+    def reads(self) -> bool:
+        """Whether it is of a kind that only reads."""
+        return not self.body and _READS.match(self.sql) is not None
 
     @property
     def streams(self) -> bool:
         """Whether its blocks may go out one by one and still be one document."""
         return (
             not self.whole
+            and self.tables is None  # an analyst's answer is small
             and self.form.lower() in _STREAMED
             and _SELECT.match(self.sql) is not None
             and _AFTER_ROWS.search(self.sql) is None
@@ -134,23 +157,31 @@ async def take(request: Request, key: str, share: Callable[[int], None]) -> Call
                 f"{name}=1 is ClickHouse's own framing, which is not offered here; compress with "
                 "HTTP's gzip, zstd or lz4 (enable_http_compression=1)"
             )
-    if request.headers.get("content-type", "").startswith("multipart/"):
-        raise _bad("external tables are not offered here: send the values as parameters")
-    body = await _body(request, share)
-    sql = _begin(query.get("query", ""))
+    try:
+        async with asyncio.timeout(_SLOWEST):
+            body = await _body(request, MAX_BODY if keyed else _GUEST_BODY, share)
+    except TimeoutError as error:
+        raise _bad(f"the body was not here after {_SLOWEST:.0f} s") from error
+    words = dict(query)
+    kind = request.headers.get("content-type", "")
+    if kind.startswith("multipart/"):
+        form = _form(body, kind)
+        words, body = {**words, **form}, b""
+    sql = _begin(words.get("query", ""))
     if not sql:
         sql, body = split_inline(body)
         sql = _begin(sql)
     elif not _INSERT.match(sql):
         sql, body = f"{sql}\n{body.decode('utf-8', 'replace')}".rstrip(), b""
     headers = request.headers
+    tables = _tables(headers.get("x-penstock-tables"))
     asked = query.get("default_format") or headers.get("x-clickhouse-format") or "TabSeparated"
     return Call(
         sql=sql,
         body=body,
-        keyed=keyed,
-        readonly=request.method != "POST",
-        params={k[6:]: v for k, v in query.items() if k.startswith("param_")},
+        keyed=keyed and tables is None,  # an analyst has less than the key that sends it
+        readonly=request.method != "POST" or query.get("readonly", "0") not in {"0", ""},
+        params={k[6:]: v for k, v in words.items() if k.startswith("param_")},
         settings={
             k: v
             for k, v in query.items()
@@ -161,7 +192,23 @@ async def take(request: Request, key: str, share: Callable[[int], None]) -> Call
         asked=asked,
         rows=_whole(headers.get("x-penstock-rows")),
         whole=query.get("wait_end_of_query", "0") == "1",
+        tables=tables,
+        limit=_whole(headers.get("x-penstock-limit")) or MAX_ROWS,
     )
+
+
+def _form(body: bytes, kind: str) -> dict[str, str]:
+    """A form's fields: drivers send parameters in one where a URL would be too long."""
+    head = f"Content-Type: {kind}\r\n\r\n".encode()
+    parts = BytesParser(policy=policy.HTTP).parsebytes(head + body)
+    fields: dict[str, str] = {}
+    for part in parts.iter_parts() if parts.is_multipart() else ():
+        name = part.get_param("name", header="content-disposition")
+        if part.get_filename() or not isinstance(name, str) or not _FIELD.match(name):
+            raise _bad("external tables are not offered here: send the values as parameters")
+        raw = part.get_payload(decode=True)
+        fields[name] = raw.decode("utf-8", "replace") if isinstance(raw, bytes) else ""
+    return fields
 
 
 def _keyed(request: Request, key: str) -> bool:
@@ -205,38 +252,48 @@ def _begin(sql: str) -> str:
     return sql[match.end() :] if match else sql
 
 
+def _tables(text: str | None) -> tuple[tuple[str, str], ...] | None:
+    """`db.table,db.table` as pairs; empty gives none, which is not the same as no header."""
+    if text is None:
+        return None
+    pairs = [word.strip().partition(".")[::2] for word in text.split(",") if word.strip()]
+    if not all(IDENTIFIER.fullmatch(name) for pair in pairs for name in pair):
+        raise _bad("X-Penstock-Tables is a list of database.table with commas between")
+    return tuple(pairs)
+
+
 def _whole(text: str | None) -> int | None:
-    if text is not None and not text.isdecimal():
-        raise _bad(f"X-Penstock-Rows is {text!r}, no number")
+    if text is not None and (not text.isdecimal() or len(text) > _DIGITS):
+        raise _bad(f"{text[:20]!r} is no number of rows")
     return None if text is None else int(text)
 
 
-async def _body(request: Request, share: Callable[[int], None]) -> bytes:
+async def _body(request: Request, limit: int, share: Callable[[int], None]) -> bytes:
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in {"", "identity", *ENCODINGS}:
         raise _bad(f"Content-Encoding {encoding} is not offered here: use {', '.join(ENCODINGS)}")
     pieces, size = [], 0
     async for piece in request.stream():
         size += len(piece)
-        if size > MAX_BODY:
-            raise _too_large()
+        if size > limit:
+            raise _too_large(limit)
         share(len(piece))
         pieces.append(piece)
     body = b"".join(pieces)
     if not body or encoding not in ENCODINGS:
         return body
     try:
-        body = await asyncio.to_thread(inflate, body, encoding, MAX_BODY)
+        body = await asyncio.to_thread(inflate, body, encoding, limit)
     except ValueError as error:
         raise _bad(str(error)) from error
-    if len(body) > MAX_BODY:
-        raise _too_large()
+    if len(body) > limit:
+        raise _too_large(limit)
     share(len(body))
     return body
 
 
-def _too_large() -> EngineError:
-    return _bad(f"the body is over {MAX_BODY} bytes; send it in parts")
+def _too_large(limit: int) -> EngineError:
+    return _bad(f"the body is over {limit} bytes; send it in parts, and rows with the key")
 
 
 def _bad(why: str) -> EngineError:

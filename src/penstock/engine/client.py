@@ -14,15 +14,17 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 
+from penstock.engine.parameters import escaped
 from penstock.errors import EngineDownError, EngineError, StaleLeaseError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from clickhouse_connect.driver.client import Client as Driver
 
 _NATIVE_PORT: Final = 9000
 _STALE: Final = 1001
+_DENIED: Final = 497
 # The driver logs every refused statement as unexpected; the caller reports it once, in its words.
 logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)
 _URL: Final = re.compile(r"\s*\(for url [^)]*\)\s*\Z")
@@ -82,9 +84,10 @@ class Client:
         self._timeout = timeout
         self._lock = threading.Lock()
         self._made: Driver | None = None
+        self._guarded = False
 
     def execute(
-        self, sql: str, *, database: str = "", params: Mapping[str, str] | None = None
+        self, sql: str, *, database: str = "", params: Mapping[str, str | None] | None = None
     ) -> None:
         """Run a statement that gives no rows.
 
@@ -99,7 +102,8 @@ class Client:
         form: str | None = None,
         *,
         database: str = "",
-        params: Mapping[str, str] | None = None,
+        params: Mapping[str, str | None] | None = None,
+        settings: Mapping[str, str] | None = None,
     ) -> bytes:
         """Run a statement and give the answer's bytes as the engine wrote them.
 
@@ -107,34 +111,71 @@ class Client:
             sql: the statement, without a FORMAT clause where `form` is given.
             form: ClickHouse format of the answer.
             database: where unqualified names are looked up.
-            params: values of `{name:Type}`, as text.
+            params: values of `{name:Type}`, as text; None is NULL.
+            settings: of the engine, for this statement.
 
         Raises:
             EngineError: refused. EngineDownError: not reached.
         """
-        answer: bytes = self._call(
-            lambda driver: driver.raw_query(
-                sql,
-                parameters=dict(params) if params else None,
-                fmt=form,
-                use_database=False,
-                transport_settings=_headers(database),
-            )
-        )
-        return answer
+        return self._fetch(sql, form, params, _headers(database), settings)
 
     def rows(
-        self, sql: str, *, database: str = "", params: Mapping[str, str] | None = None
+        self, sql: str, *, database: str = "", params: Mapping[str, str | None] | None = None
     ) -> list[dict[str, Any]]:
         """Run a query and give its rows; for small answers only."""
         lines = self.fetch(sql, "JSONEachRow", database=database, params=params).splitlines()
         return [msgspec.json.decode(line) for line in lines]
 
     def value(
-        self, sql: str, *, database: str = "", params: Mapping[str, str] | None = None
+        self, sql: str, *, database: str = "", params: Mapping[str, str | None] | None = None
     ) -> Any:  # noqa: ANN401 - whatever the query says
         """Run a query and give the first column of its first row."""
         return next(iter(self.rows(sql, database=database, params=params)[0].values()))
+
+    def analyse(
+        self,
+        sql: str,
+        tables: Collection[tuple[str, str]],
+        form: str = "JSONCompact",
+        *,
+        database: str = "",
+        params: Mapping[str, str] | None = None,
+        limit: int = 10_000,
+    ) -> bytes:
+        """Run SQL that an analyst or a language model wrote: through the guard's second tier.
+
+        Args:
+            sql: one SELECT, with UNION, INTERSECT and EXCEPT; without FORMAT and SETTINGS.
+            tables: all it may read, as (database, table): silver and gold, never bronze.
+            form: ClickHouse format of the answer.
+            database: where its unqualified names are looked up among `tables`.
+            params: values of `{name:Type}`, as text.
+            limit: most rows of the answer, at most 10,000.
+
+        Raises:
+            EngineError: refused, with code 497 by the guard. EngineDownError: not reached.
+        """
+        listed = ",".join(sorted(".".join(table) for table in tables))
+        headers = {"X-Penstock-Tables": listed, "X-Penstock-Limit": str(limit)}
+        if not self._guarded:
+            self._find_guard(headers)
+        headers |= {**_headers(database), "X-ClickHouse-Format": form}
+        return self._fetch(sql, None, params, headers)
+
+    def _find_guard(self, headers: Mapping[str, str]) -> None:
+        """Make sure that the other side knows the tier: a plain server would run anything."""
+        try:
+            self._fetch("SELECT version()", None, None, headers)
+        except EngineError as error:
+            if error.code != _DENIED:
+                raise
+            self._guarded = True
+        else:
+            raise EngineError(
+                f"{self.address.host}:{self.address.port} has no guard for the SQL of analysts; "
+                "only the embedded engine has one",
+                code=_DENIED,
+            )
 
     def insert(
         self, sql: str, body: bytes, *, rows: int, database: str = "", lease: str = ""
@@ -167,6 +208,27 @@ class Client:
             if self._made is not None:
                 self._made.close()
                 self._made = None
+
+    def _fetch(
+        self,
+        sql: str,
+        form: str | None,
+        params: Mapping[str, str | None] | None,
+        headers: Mapping[str, str],
+        settings: Mapping[str, str] | None = None,
+    ) -> bytes:
+        bound = {k: _Text(v) for k, v in escaped(sql, params or {}).items()}
+        answer: bytes = self._call(
+            lambda driver: driver.raw_query(
+                sql,
+                parameters=bound or None,
+                settings=dict(settings) if settings else None,
+                fmt=form,
+                use_database=False,
+                transport_settings=dict(headers),
+            )
+        )
+        return answer
 
     def _call(self, work: Any) -> Any:  # noqa: ANN401 - a function of the driver
         from clickhouse_connect.driver.exceptions import (  # noqa: PLC0415
@@ -205,6 +267,16 @@ class Client:
                     query_retries=0,
                 )
             return self._made
+
+
+class _Text:
+    """A value as the engine shall read it; the driver would escape the quotes of a list."""
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def __str__(self) -> str:
+        return self._value
 
 
 def literal(value: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import secrets
@@ -41,11 +42,7 @@ class Ownership:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = path.open("a+", encoding="utf-8")
         except OSError as error:
-            raise DataDirError(
-                f"{path.parent} cannot be written: {error.strerror}",
-                where=str(path.parent),
-                next_step="choose a folder that you may write with PENSTOCK_DATA=…",
-            ) from error
+            raise _unwritable(path.parent, error) from error
         self._take(time.monotonic() + wait)
 
     def _take(self, deadline: float) -> None:
@@ -65,10 +62,14 @@ class Ownership:
                     next_step=f"stop it (kill {owner}), or use another folder: PENSTOCK_DATA=…",
                 ) from None
             break
-        self._file.seek(0)
-        self._file.truncate()
-        self._file.write(str(os.getpid()))
-        self._file.flush()
+        try:
+            self._file.seek(0)
+            self._file.truncate()
+            self._file.write(str(os.getpid()))
+            self._file.flush()
+        except OSError as error:
+            self._file.close()
+            raise _unwritable(self.path.parent, error) from error
 
     def release(self) -> None:
         """Let go of the directory."""
@@ -86,11 +87,7 @@ def key(data: Path) -> str:
     path = data / "engine.key"
     if not path.exists():
         data.mkdir(parents=True, exist_ok=True)
-        new = path.with_suffix(".new")
-        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(secrets.token_urlsafe(32))
-        new.replace(path)
+        _write(path, secrets.token_urlsafe(32))
     return path.read_text().strip()
 
 
@@ -101,11 +98,38 @@ def check_version(data: Path) -> None:
         DataDirError: the directory is of a newer engine.
     """
     path = data / "engine.version"
-    written = path.read_text().strip() if path.exists() else VERSION
-    if [int(n) for n in written.split(".")] > [int(n) for n in VERSION.split(".")]:
+    written = (path.read_text().strip() if path.exists() else "") or VERSION
+    numbers = [int(n) for n in written.split(".") if n.isdecimal()]
+    if not numbers or numbers > [int(n) for n in VERSION.split(".")]:
         raise DataDirError(
             f"this data was written by engine {written}; here is {VERSION}",
             where=str(data),
             next_step="upgrade Penstock, or use another folder: PENSTOCK_DATA=…",
         )
-    path.write_text(VERSION)
+    if written != VERSION or not path.exists():
+        _write(path, VERSION)
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a small file, for its owner only, so that a crash leaves all of it or nothing."""
+    new = path.with_suffix(path.suffix + ".new")
+    try:
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(path)
+    except OSError as error:
+        raise _unwritable(path.parent, error) from error
+
+
+def _unwritable(folder: Path, error: OSError) -> DataDirError:
+    full = error.errno in {errno.ENOSPC, errno.EDQUOT}
+    return DataDirError(
+        f"{folder} cannot be written: {error.strerror}",
+        where=str(folder),
+        next_step="free some space on that disk"
+        if full
+        else "choose a folder that you may write with PENSTOCK_DATA=…",
+    )

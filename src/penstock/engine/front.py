@@ -18,7 +18,7 @@ from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from penstock.engine import answers, calls, guard
+from penstock.engine import analysts, answers, calls, guard
 from penstock.engine.blocks import Blocks
 from penstock.engine.inserts import Insert, deduplication, stage_and_write
 from penstock.engine.strangers import is_stranger
@@ -32,18 +32,20 @@ if TYPE_CHECKING:
     from penstock.engine.calls import Call
     from penstock.engine.leases import Leases
     from penstock.engine.pool import Connection, Pool, Result
+    from penstock.engine.writes import Writes
 
 _INSERTS = re.compile(r"\bINSERT\b", re.IGNORECASE)
 _NEEDS_SESSION = re.compile(r"(?:SET\s|USE\s|CREATE\s+TEMPORARY\s)", re.IGNORECASE)
 _QUERY_ID = re.compile(r"[\w.:-]{1,200}", re.ASCII)
 GUEST_LIMITS = {
     "max_execution_time": "10",
-    "max_memory_usage": "400000000",
+    "max_memory_usage": "150000000",  # all visitors together leave the lander its share
     "max_result_bytes": "100000000",
     "max_threads": "2",
 }
 _UNBOUNDED = {"max_result_bytes": "0"}  # a stream is bounded by what its client takes
 T = TypeVar("T")
+_HEAD = 1 << 20  # bytes of an answer that are held back until they are there
 _AGAIN = 0.2  # seconds between attempts to end a statement whose client has left
 
 
@@ -67,12 +69,14 @@ class Front:
         pool: connections of this process.
         key: secret that opens writing.
         leases: highest lease epoch seen of every stream.
+        writes: counts what others than the landers write.
     """
 
-    def __init__(self, pool: Pool, key: str, leases: Leases) -> None:
+    def __init__(self, pool: Pool, key: str, leases: Leases, writes: Writes) -> None:
         self._pool = pool
         self._key = key
         self._leases = leases
+        self._writes = writes
         self._threads = ThreadPoolExecutor(pool.size, thread_name_prefix="engine")
         # Their own, so that slow visitors never keep a batch from being landed.
         self._visits = ThreadPoolExecutor(pool.visitors, thread_name_prefix="visitor")
@@ -99,12 +103,17 @@ class Front:
                 call = await calls.take(request, self._key, share)
                 if not call.sql.strip():
                     return await _ok(request)
-                if call.keyed and (lease := request.headers.get("x-penstock-lease")):
+                lease = request.headers.get("x-penstock-lease") if call.keyed else None
+                if lease:
                     self._leases.check(lease)
                 if call.streams and not call.body:
                     blocks = await self._stream(request, call)
                     return answers.streamed(request, call, blocks, query_id)
-                written, result = await self._whole(request, call)
+                try:
+                    written, result = await self._whole(request, call)
+                finally:  # an error may have written something, too
+                    if call.keyed and not lease and not call.reads:
+                        self._writes.note()
         except EngineError as error:
             return answers.failure(error, query_id)
         return answers.whole(request, call, written, result, query_id)
@@ -129,10 +138,10 @@ class Front:
         job, blocks = Job(), Blocks(loop)
         threads = self._threads if call.keyed else self._visits
         work = loop.run_in_executor(threads, self._produce, call, job, blocks)
-        first = await self._watched(request, asyncio.ensure_future(blocks.take()), job)
+        head = await self._watched(request, asyncio.ensure_future(_head(blocks)), job)
 
         async def send() -> AsyncIterator[bytes]:
-            block = first
+            block: bytes | None = head
             try:
                 while block is not None:
                     yield block
@@ -166,9 +175,12 @@ class Front:
             await asyncio.wait({work}, timeout=_AGAIN)
 
     def _run(self, call: Call, job: Job) -> tuple[int, Result]:
-        with self._ready(call, job) as connection:
+        with self._ready(call, job) as (connection, sql):
             if not call.keyed:
-                return 0, connection.run(call.sql, call.asked, call.params)
+                result = connection.run(sql, call.asked, call.params)
+                if call.tables is not None:
+                    analysts.check_size(result.body)
+                return 0, result
             if call.body:
                 insert = Insert.parse(call.sql)
                 return stage_and_write(connection, insert, call.body, expected=call.rows)
@@ -181,9 +193,9 @@ class Front:
     def _produce(self, call: Call, job: Job, blocks: Blocks) -> None:
         try:
             with (
-                self._ready(call, job) as connection,
+                self._ready(call, job) as (connection, sql),
                 connection.settings(_UNBOUNDED if call.keyed else {}),
-                closing(connection.stream(call.sql, call.asked, call.params)) as stream,
+                closing(connection.stream(sql, call.asked, call.params)) as stream,
             ):
                 for block in stream:
                     blocks.put(block)
@@ -193,24 +205,35 @@ class Front:
             blocks.end()
 
     @contextmanager
-    def _ready(self, call: Call, job: Job) -> Iterator[Connection]:
-        """A connection that stands where the call wants it, its statement allowed and tagged."""
+    def _ready(self, call: Call, job: Job) -> Iterator[tuple[Connection, str]]:
+        """A connection that stands where the call wants it, and its statement as it may be run."""
         borrowed = self._pool.connection() if call.keyed else self._pool.visitor()
         with borrowed as connection:
-            connection.enter(call.database or "default")
-            settings = _keyed_settings(connection, call) if call.keyed else _guest(connection, call)
+            analyst, sql = call.tables is not None, call.sql
+            connection.enter(analysts.EMPTY if analyst else call.database)
+            if analyst:
+                sql, settings = _analyst(connection, call)
+            elif call.keyed:
+                settings = _keyed_settings(connection, call)
+            else:
+                settings = _guest(connection, call)
             self._jobs.add(job)
             try:
                 with connection.settings({"log_comment": job.tag, **settings}):
                     if job.unwanted.is_set() or self._closing:
                         raise _again()
-                    yield connection
+                    yield connection, sql
             finally:
                 self._jobs.discard(job)
 
 
 def _keyed_settings(connection: Connection, call: Call) -> dict[str, str]:
     guard.check_keyed(connection, call.sql)
+    if "allow_ddl" in call.settings:
+        raise EngineError(
+            "Code: 164. DB::Exception: allow_ddl could not be put back: leave it out (READONLY)",
+            code=164,
+        )
     if call.readonly:
         guard.check_guest(connection, call.sql, call.database)
     if _NEEDS_SESSION.match(call.sql):
@@ -235,6 +258,14 @@ def _guest(connection: Connection, call: Call) -> dict[str, str]:
     return {**GUEST_LIMITS, **wanted}
 
 
+def _analyst(connection: Connection, call: Call) -> tuple[str, dict[str, str]]:
+    tables = call.tables or ()
+    sql = analysts.check(connection, call.sql, tables, database=call.database, limit=call.limit)
+    guard.check_guest_settings(call.settings)
+    wanted = {k: v for k, v in call.settings.items() if k != "readonly"}
+    return sql, {**wanted, **analysts.LIMITS}
+
+
 def _refuse_strangers(request: Request) -> None:
     """A web page of another origin must not reach the engine, not even to read."""
     if is_stranger(request.headers):
@@ -251,6 +282,16 @@ def _again() -> EngineError:
         "left; send it again (QUERY_WAS_CANCELLED)",
         code=answers.RETRY,
     )
+
+
+async def _head(blocks: Blocks) -> bytes:
+    """The first megabyte: what goes wrong within it is still an error's status."""
+    pieces: list[bytes] = []
+    size = 0
+    while size < _HEAD and (block := await blocks.take()) is not None:
+        pieces.append(block)
+        size += len(block)
+    return b"".join(pieces)
 
 
 async def _gone(request: Request) -> None:

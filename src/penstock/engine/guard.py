@@ -5,23 +5,29 @@ parser through a bound parameter (nothing is built around user text) and every n
 must be of a kind on a list. The key opens everything but programs: an `Executable` engine or a
 dictionary over a command would run a shell, and grants do not stop that. There, too, the engine's
 parser is the judge: a comment, a quote or an escape hides a word from any pattern.
+
+The SQL of analysts and models goes through a stricter tier: `analysts.py`.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
+import threading
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from penstock.engine.parameters import escaped
 from penstock.errors import EngineError
+from penstock.project import lexer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from penstock.engine.pool import Connection
 
-_DENIED, _READONLY, _NO_TREE = 497, 164, 36
+_DENIED, _READONLY, _NO_TREE, _SYNTAX, _TOO_DEEP = 497, 164, 36, 62, 167
 MAX_LENGTH = 100_000  # characters of a statement without the key
 
 _READS = {"SelectWithUnionQuery", "SelectIntersectExceptQuery", "ShowTablesQuery",
@@ -67,6 +73,14 @@ _FUNCTIONS = re.compile(
 # Their second argument may be the bare name of a table.
 _IN = re.compile(r"(?:global)?(?:not)?(?:null)?in(?:ignoreset)?", re.IGNORECASE)
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+# The columns of values(…) may have a DEFAULT or an ALIAS, which is an expression inside a text: so
+# only `name Type, …`, seen without quotes and brackets, or a value that can call nothing.
+_INNER = re.compile(r"'(?:[^'\\]|\\.)*'|\([^()']*\)", re.DOTALL)
+_COLUMN = r"\s*[A-Za-z_]\w*\s+(?!(?:DEFAULT|MATERIALIZED|ALIAS|EPHEMERAL|TTL)\b)[A-Za-z]\w*\s*"
+_COLUMNS = re.compile(rf"{_COLUMN}(?:,{_COLUMN})*", re.IGNORECASE | re.ASCII)
+_HIDES = re.compile(r"--|/\*|[#$`\"]|[^\x00-\x7f]")  # a bracket in a comment or in odd quotes
+_VALUE = re.compile(r"[^\s()]*", re.ASCII)
+_MAX_COLUMNS = 2_000  # characters
 # Engines and sources of a dictionary that would run a program or open a connection.
 _ENGINES = {
     "executable", "executablepool", "url", "file", "s3", "s3queue", "hdfs", "azureblobstorage",
@@ -88,12 +102,50 @@ GUEST_SETTINGS = re.compile(
 )
 
 
+class Verdicts:
+    """What was said of accepted statements; a verdict depends on nothing but their text.
+
+    Args:
+        size: how many are kept; the least lately used goes first.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._lock = threading.Lock()
+        self._kept: dict[bytes, str] = {}
+
+    @staticmethod
+    def key(*words: str) -> bytes:
+        """A digest of everything the verdict depends on."""
+        text = "".join(f"{len(word)} {word}" for word in words)
+        return hashlib.blake2b(text.encode("utf-8", "surrogatepass")).digest()
+
+    def get(self, key: bytes) -> str | None:
+        """The verdict, if it is kept."""
+        with self._lock:
+            verdict = self._kept.pop(key, None)
+            if verdict is not None:
+                self._kept[key] = verdict
+            return verdict
+
+    def put(self, key: bytes, verdict: str) -> None:
+        """Keep a verdict."""
+        with self._lock:
+            self._kept[key] = verdict
+            if len(self._kept) > self._size:
+                del self._kept[next(iter(self._kept))]
+
+
+_GUESTS = Verdicts(10_000)
+
+
 def check_keyed(connection: Connection, sql: str) -> None:
     """Refuse, even with the key, what would run a program or open a connection.
 
     Raises:
         EngineError: code 497 for what was refused; 62 for several statements at once.
     """
+    _check_alone(sql)
     creates = _CREATES.search(sql) and _REACHES.search(sql)
     if not creates and _EXECUTABLE.search(sql) is None:
         return
@@ -102,12 +154,22 @@ def check_keyed(connection: Connection, sql: str) -> None:
     except EngineError as error:
         if error.code != _NO_TREE:
             raise
-        raise _refuse(
+        raise refuse(
             "a statement that names an ENGINE, a DICTIONARY or executable() must stand alone; "
             "send the rows of an INSERT in the body and the statement as the parameter query"
         ) from error
-    for node in _nodes(tree):
+    for node in nodes(tree):
         _check_program(node)
+
+
+def _check_alone(sql: str) -> None:
+    """Refuse a second statement, which the engine would run, and names that hide in escapes."""
+    if ";" in sql.rstrip().removesuffix(";") and len(lexer.split(list(lexer.code(sql)), ";")) > 1:
+        raise EngineError(
+            "Code: 62. DB::Exception: send one statement at a time (SYNTAX_ERROR)", code=_SYNTAX
+        )
+    if "\\" in sql and any(t.kind == lexer.QUOTED and "\\" in t.text for t in lexer.code(sql)):
+        raise refuse("a name may have no escapes")
 
 
 def check_guest(connection: Connection, sql: str, database: str = "") -> None:
@@ -122,8 +184,11 @@ def check_guest(connection: Connection, sql: str, database: str = "") -> None:
         EngineError: code 497 or 164 for what is not allowed, 62 for what cannot be parsed.
     """
     if len(sql) > MAX_LENGTH:
-        raise _refuse(f"a statement without the key has at most {MAX_LENGTH:,} characters")
+        raise refuse(f"a statement without the key has at most {MAX_LENGTH:,} characters")
     if _SIMPLE.fullmatch(sql):
+        return
+    key = Verdicts.key(database, sql)
+    if _GUESTS.get(key) is not None:
         return
     try:
         tree = parse(connection, sql)
@@ -134,8 +199,9 @@ def check_guest(connection: Connection, sql: str, database: str = "") -> None:
         raise _readonly()
     if tree["type"] == "ExplainQuery":
         tree.pop("settings", None)  # EXPLAIN's own words, such as `indexes = 1`
-    for node in _nodes(tree):
+    for node in nodes(tree):
         _check_node(node, database)
+    _GUESTS.put(key, "")
 
 
 def check_guest_settings(settings: Mapping[str, str]) -> None:
@@ -159,20 +225,42 @@ def parse(connection: Connection, sql: str) -> dict[str, Any]:
     Raises:
         EngineError: it does not parse, or is of a kind that has no tree.
     """
-    escaped = (
-        sql.replace("\\", "\\\\").replace("\n", "\\n").replace("\t", "\\t").replace("\0", "\\0")
-    )
     try:
-        answer = connection.run("SELECT parseQueryToJSON({q:String})", "RawBLOB", {"q": escaped})
-    except EngineError as error:
-        # Strip our own wrapping, so that the message speaks of the client's statement.
-        text = str(error).split(": In scope SELECT parseQueryToJSON")[0]
-        raise EngineError(text, code=error.code) from error
-    tree = msgspec.json.decode(answer.body)
+        tree = msgspec.json.decode(_ask(connection, "parseQueryToJSON", sql))
+    except RecursionError as error:
+        raise EngineError(
+            f"Code: {_TOO_DEEP}. DB::Exception: the statement is nested too deeply (TOO_DEEP_AST)",
+            code=_TOO_DEEP,
+        ) from error
     return tree if isinstance(tree, dict) else {}
 
 
-def _nodes(tree: object) -> Iterator[dict[str, Any]]:
+def rebuild(connection: Connection, tree: Mapping[str, Any]) -> str:
+    """The statement of a tree, in the engine's own words: one line, no comments.
+
+    Raises:
+        EngineError: the engine cannot write what it has read.
+    """
+    for node in nodes(tree):
+        # The engine writes 1e20 as an integer, and then does not read an integer of that size.
+        if node.get("field_type") == "Float64" and isinstance(node["value"], int):
+            node["value"] = float(node["value"])
+    return _ask(connection, "formatQueryFromJSON", msgspec.json.encode(tree).decode()).decode()
+
+
+def _ask(connection: Connection, function: str, text: str) -> bytes:
+    """What a function of the engine says of a text, which is never part of a statement."""
+    sql = f"SELECT {function}({{q:String}})"
+    try:
+        return connection.run(sql, "RawBLOB", escaped(sql, {"q": text})).body
+    except EngineError as error:
+        # Strip our own wrapping, so that the message speaks of the client's statement.
+        said = str(error).split(f": In scope SELECT {function}")[0]
+        raise EngineError(said, code=error.code) from error
+
+
+def nodes(tree: object) -> Iterator[dict[str, Any]]:
+    """Every object in a tree, the tree itself first."""
     stack = [tree]
     while stack:
         node = stack.pop()
@@ -186,27 +274,29 @@ def _nodes(tree: object) -> Iterator[dict[str, Any]]:
 def _check_program(node: dict[str, Any]) -> None:
     name = str(node.get("name", ""))
     if node.get("type") == "Function" and name.lower() == "executable":
-        raise _refuse(f"{name} runs a program")
+        raise refuse(f"{name} runs a program")
     if node.get("kind") in {"TABLE_ENGINE", "DATABASE_ENGINE"} and name.lower() in _ENGINES:
-        raise _refuse(f"the engine {name} reaches outside the data directory")
+        raise refuse(f"the engine {name} reaches outside the data directory")
     if source := (node.get("dictionary") or {}).get("source"):
-        words = {str(n.get("first", "")).lower() for n in _nodes(source)}
+        words = {str(n.get("first", "")).lower() for n in nodes(source)}
         if source.get("name", "").lower() not in _SOURCES or words & _ELSEWHERE:
-            raise _refuse("the source of a dictionary is a local table or query: nothing else")
+            raise refuse("the source of a dictionary is a local table or query: nothing else")
 
 
 def _check_node(node: dict[str, Any], database: str) -> None:
     kind, name = str(node.get("type", "")), str(node.get("name", ""))
     if node.get("out_file") or kind == "SetQuery" or node.get("settings_ast"):
-        raise _refuse("INTO OUTFILE and SETTINGS are not allowed without the key")
+        raise refuse("INTO OUTFILE and SETTINGS are not allowed without the key")
     if kind and kind not in _NODES:
         raise _readonly()
     if node.get("param_type") == "Identifier":
-        raise _refuse("a parameter of type Identifier is not allowed without the key")
+        raise refuse("a parameter of type Identifier is not allowed without the key")
     if "table_function" in node:
         function = str(node["table_function"].get("name", ""))
         if function.lower() not in _TABLE_FUNCTIONS:
-            raise _refuse(f"the table function {function} is not allowed without the key")
+            raise refuse(f"the table function {function} is not allowed without the key")
+        if function.lower() == "values":
+            check_columns(node["table_function"])
     if kind in {"Function", "Identifier"} or "func_name" in node:
         _check_function(str(node.get("func_name", name)))
     for table in _tables(node):
@@ -225,15 +315,39 @@ def _tables(node: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _check_function(name: str) -> None:
     if _FUNCTIONS.fullmatch(name):
-        raise _refuse(f"{name} is not allowed without the key")
+        raise refuse(f"{name} is not allowed without the key")
 
 
 def _check_table(parts: list[str], database: str) -> None:
     if any(_PLAIN.fullmatch(p) is None for p in parts):
-        raise _refuse(f"{'.'.join(parts)} is no plain name of a table")
+        raise refuse(f"{'.'.join(parts)} is no plain name of a table")
     full = parts if len(parts) > 1 else [database, *parts]
     if full[0].lower() == "system" and full[1] not in _SYSTEM_TABLES:
-        raise _refuse(f"system.{full[1]} is not open without the key")
+        raise refuse(f"system.{full[1]} is not open without the key")
+
+
+def check_columns(values: Mapping[str, Any]) -> None:
+    """Refuse columns of `values(…)` that are computed.
+
+    Args:
+        values: the node of the function.
+
+    Raises:
+        EngineError: code 497; its first argument declares more than names and types, or is a
+            name or a parameter that may stand for such a declaration.
+    """
+    first: dict[str, Any] = next(iter(values.get("arguments", {}).get("children", [])), {})
+    declared = first.get("value", {}).get("value") if first.get("type") == "Literal" else ""
+    if not isinstance(declared, str):
+        return
+    plain = first.get("type") in {"Literal", "Function"} and len(declared) <= _MAX_COLUMNS
+    if plain and _VALUE.fullmatch(declared):
+        return
+    plain = plain and _HIDES.search(declared) is None
+    while plain and (bare := _INNER.sub("", declared)) != declared:
+        declared = bare
+    if not plain or _COLUMNS.fullmatch(declared) is None:
+        raise refuse("the columns of values(…) are written there, as names and types only")
 
 
 def _readonly() -> EngineError:
@@ -245,5 +359,6 @@ def _readonly() -> EngineError:
     )
 
 
-def _refuse(why: str) -> EngineError:
+def refuse(why: str) -> EngineError:
+    """ClickHouse's «access denied», with the reason."""
     return EngineError(f"Code: {_DENIED}. DB::Exception: {why} (ACCESS_DENIED)", code=_DENIED)

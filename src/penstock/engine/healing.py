@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import os
 import re
+from bisect import bisect_right
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 _PART = re.compile(r"(?P<partition>.+?)_(?P<low>\d+)_(?P<high>\d+)_(?P<level>\d+)(?:_\d+)?")
@@ -46,13 +47,13 @@ def heal(data: Path) -> list[Healed]:
     """
     healed: list[Healed] = []
     for logs in sorted(data.glob("store/*/*/deduplication_logs")):
-        parts = list(_parts(logs.parent))
+        parts = _Parts(logs.parent)
         for log in sorted(logs.glob("*.txt")):
             healed += _heal_log(log, parts, str(logs.parent.relative_to(data)))
     return healed
 
 
-def _heal_log(log: Path, parts: list[tuple[str, int, int]], table: str) -> list[Healed]:
+def _heal_log(log: Path, parts: _Parts, table: str) -> list[Healed]:
     raw = log.read_bytes()
     lines = raw.splitlines(keepends=True)
     kept: list[bytes] = []
@@ -62,7 +63,7 @@ def _heal_log(log: Path, parts: list[tuple[str, int, int]], table: str) -> list[
         if not line.endswith(b"\n") or len(fields) < _FIELDS:
             # A torn last line: the engine would read it as a record of another block.
             dropped.append(Healed(table, "(torn record)"))
-        elif fields[0] == _ADDED and not _covered(fields[1], parts):
+        elif fields[0] == _ADDED and not parts.cover(fields[1]):
             dropped.append(Healed(table, fields[1]))
         else:
             kept.append(line)
@@ -71,19 +72,32 @@ def _heal_log(log: Path, parts: list[tuple[str, int, int]], table: str) -> list[
     return dropped
 
 
-def _covered(name: str, parts: list[tuple[str, int, int]]) -> bool:
-    match = _PART.fullmatch(name)
-    if match is None:
-        return True  # not a name we understand: leave it to the engine
-    partition, low, high = match["partition"], int(match["low"]), int(match["high"])
-    return any(p == partition and a <= low and high <= b for p, a, b in parts)
+class _Parts:
+    """The parts of a table on disk, by partition: where each begins, and how far those reach."""
 
+    def __init__(self, table: Path) -> None:
+        found: dict[str, list[tuple[int, int]]] = {}
+        for entry in os.scandir(table):
+            match = _PART.fullmatch(entry.name)
+            if match is not None and entry.is_dir() and not entry.name.startswith("tmp"):
+                ranges = found.setdefault(match["partition"], [])
+                ranges.append((int(match["low"]), int(match["high"])))
+        self._ranges = {
+            partition: (
+                [low for low, _ in sorted(ranges)],
+                list(accumulate((high for _, high in sorted(ranges)), max)),
+            )
+            for partition, ranges in found.items()
+        }
 
-def _parts(table: Path) -> Iterator[tuple[str, int, int]]:
-    for entry in os.scandir(table):
-        match = _PART.fullmatch(entry.name)
-        if match is not None and entry.is_dir() and not entry.name.startswith("tmp"):
-            yield match["partition"], int(match["low"]), int(match["high"])
+    def cover(self, name: str) -> bool:
+        """Whether a part is there, or a larger one that has its blocks."""
+        match = _PART.fullmatch(name)
+        if match is None:
+            return True  # not a name we understand: leave it to the engine
+        lows, reach = self._ranges.get(match["partition"], ([], []))
+        before = bisect_right(lows, int(match["low"]))
+        return before > 0 and reach[before - 1] >= int(match["high"])
 
 
 def _replace(path: Path, content: bytes) -> None:

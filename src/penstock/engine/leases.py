@@ -37,7 +37,7 @@ class Leases:
                 no lease.
         """
         stream, _, text = lease.rpartition("=")
-        if not text.isdecimal():
+        if not stream or not text.isdecimal():
             raise EngineError(f"Code: 36. {lease!r} is no lease: stream=epoch", code=36)
         epoch = int(text)
         with self._lock:
@@ -48,13 +48,14 @@ class Leases:
                     code=_STALE,
                 )
             if epoch > seen:
-                self._epochs[stream] = epoch
-                self._save()
+                raised = {**self._epochs, stream: epoch}
+                self._save(raised)  # before it counts: a fence that is not on disk is none
+                self._epochs = raised
 
-    def _save(self) -> None:
+    def _save(self, epochs: dict[str, int]) -> None:
         new = self._path.with_suffix(".new")
         with new.open("wb") as file:
-            file.write(msgspec.json.encode(self._epochs))
+            file.write(msgspec.json.encode(epochs))
             file.flush()
             os.fsync(file.fileno())
         new.replace(self._path)

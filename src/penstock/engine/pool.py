@@ -8,7 +8,7 @@ from __future__ import annotations
 import queue
 import re
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib import resources
 from typing import TYPE_CHECKING, Any
@@ -30,6 +30,10 @@ _OBJECTS = {"dataframe", "arrowtable", "datastore"}
 # ever come near the end of the disk.
 _KEPT_FREE = 256 * 1024 * 1024  # bytes
 
+_LEAVE = 2.0  # seconds that statements get to leave when the pool is closed
+_OVERLAY = "necessary to have the grant READ ON FILE"
+MAIN = "main"  # the database of statements that name none
+
 # An answer in one piece is in memory twice before it is sent.
 MAX_ANSWER = 256 * 1024 * 1024
 _LIMITS = {"max_result_bytes": str(MAX_ANSWER)}
@@ -43,6 +47,7 @@ _CONFIG = """<clickhouse>
   <uncompressed_cache_size>0</uncompressed_cache_size>
   <background_pool_size>2</background_pool_size>
   <background_schedule_pool_size>4</background_schedule_pool_size>
+  <user_scripts_path>{scripts}</user_scripts_path>
   <storage_configuration>
     <disks><default><keep_free_space_bytes>{kept}</keep_free_space_bytes></default></disks>
   </storage_configuration>
@@ -56,12 +61,14 @@ class Result:
 
     Attributes:
         body: the answer in the asked format.
+        rows: rows in the answer.
         rows_read: rows the engine read for it.
         bytes_read: bytes the engine read for it.
         seconds: time in the engine.
     """
 
     body: bytes
+    rows: int = 0
     rows_read: int = 0
     bytes_read: int = 0
     seconds: float = 0.0
@@ -73,17 +80,27 @@ class Connection:
     Args:
         raw: chDB's own.
         standing: settings that hold for all its statements.
+
+    Attributes:
+        spoiled: a setting could not be put back; no other statement may run on it.
     """
 
     def __init__(self, raw: Any, standing: Mapping[str, str]) -> None:  # noqa: ANN401 - untyped
         self.raw = raw
         self._database = "default"
+        self.spoiled = False
         self._standing = {name: quote(value) for name, value in standing.items()}
         for name, value in self._standing.items():
             self.run(f"SET {name} = {value}")
 
     def enter(self, database: str) -> None:
-        """Stand in a database; unqualified names then mean its tables."""
+        """Stand in a database; unqualified names then mean its tables.
+
+        chDB's own `default` is an overlay over the files of the working directory, in which no
+        table can be made without the right to read files; `main` stands in for it.
+        """
+        if database in {"", "default"}:
+            database = MAIN
         if database == self._database:
             return
         if IDENTIFIER.fullmatch(database) is None:
@@ -103,8 +120,11 @@ class Connection:
                 done.append(name)
             yield
         finally:
-            for name in done:
-                self.run(f"SET {name} = {self._standing.get(name, 'DEFAULT')}")
+            try:
+                for name in done:
+                    self.run(f"SET {name} = {self._standing.get(name, 'DEFAULT')}")
+            except EngineError:
+                self.spoiled = True  # the pool puts another in its place
 
     def run(
         self, sql: str, output: str = "TabSeparated", params: Mapping[str, str] | None = None
@@ -124,7 +144,13 @@ class Connection:
             answer = self.raw.query(sql, output, params=dict(params) if params else None)
         except RuntimeError as error:
             raise refused(error) from error
-        return Result(answer.bytes(), answer.rows_read(), answer.bytes_read(), answer.elapsed())
+        return Result(
+            body=answer.bytes(),
+            rows=answer.rows_read(),
+            rows_read=answer.storage_rows_read(),
+            bytes_read=answer.storage_bytes_read(),
+            seconds=answer.elapsed(),
+        )
 
     def stream(
         self, sql: str, output: str, params: Mapping[str, str] | None = None
@@ -161,6 +187,11 @@ def _check_format(output: str) -> None:
 def refused(error: Exception) -> EngineError:
     """The engine's exception as ours, with ClickHouse's code."""
     text = str(error).strip().removeprefix("Streaming query failed: ")
+    if _OVERLAY in text:
+        text = (
+            "Code: 497. DB::Exception: this engine reads no files, and its database `default` is "
+            f"one of files: use `{MAIN}`, or name no database (ACCESS_DENIED)"
+        )
     match = _CODE.search(text)
     return EngineError(text, code=int(match[1]) if match else 1002)
 
@@ -187,31 +218,26 @@ class Pool:
         import chdb  # noqa: PLC0415 - half a second that only the host's process should pay
 
         self.size, self.visitors = size, visitors
-        self._connections: list[Connection] = []
+        self._address = f"{data}?config-file={_write_config(data, memory)}"
+        self._connect = chdb.connect
         self._idle: queue.SimpleQueue[Connection] = queue.SimpleQueue()
         self._visits: queue.SimpleQueue[Connection] = queue.SimpleQueue()
         self._killing = threading.Lock()
-        address = f"{data}?config-file={_write_config(data, memory)}"
-        for number in range(size + visitors + 1):
-            # A visitor may change settings and nothing else.
-            visits = size <= number < size + visitors
-            try:
-                connection = Connection(chdb.connect(address), _GUEST if visits else _LIMITS)
-            except RuntimeError as error:
-                raise DataDirError(
-                    f"the engine cannot open its data: {str(error).strip()[:500]}",
-                    where=str(data),
-                    next_step="restore a backup, or start a new data directory: PENSTOCK_DATA=…",
-                ) from error
-            self._connections.append(connection)
-            if number == 0:
-                _replace_default(connection, data)
-            if number < size:
-                self._idle.put(connection)
-            elif visits:
-                self._visits.put(connection)
-            else:
-                self._killer = connection  # never busy, so that a statement can always be ended
+        try:
+            for _ in range(size):
+                self._idle.put(self._open(_LIMITS))
+            for _ in range(visitors):
+                self._visits.put(self._open(_GUEST))
+            self._killer = self._open({})  # never busy, so that a statement can always be ended
+        except RuntimeError as error:
+            raise DataDirError(
+                f"the engine cannot open its data: {str(error).strip()[:500]}",
+                where=str(data),
+                next_step="restore a backup, or start a new data directory: PENSTOCK_DATA=…",
+            ) from error
+
+    def _open(self, standing: Mapping[str, str]) -> Connection:
+        return Connection(self._connect(self._address), standing)
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
@@ -220,7 +246,7 @@ class Pool:
         try:
             yield connection
         finally:
-            self._idle.put(connection)
+            self._idle.put(self._kept(connection, _LIMITS))
 
     @contextmanager
     def visitor(self) -> Iterator[Connection]:
@@ -229,7 +255,14 @@ class Pool:
         try:
             yield connection
         finally:
-            self._visits.put(connection)
+            self._visits.put(self._kept(connection, _GUEST))
+
+    def _kept(self, connection: Connection, standing: Mapping[str, str]) -> Connection:
+        """The connection, or a new one where a setting of it could not be put back."""
+        if not connection.spoiled:
+            return connection
+        connection.raw.close()
+        return self._open(standing)
 
     def kill(self, tag: str) -> None:
         """End the statements whose `log_comment` is `tag`; they raise code 394."""
@@ -238,24 +271,11 @@ class Pool:
 
     def close(self) -> None:
         """Close all connections; the engine then lets go of the folder."""
-        for connection in self._connections:
-            connection.raw.close()
-
-
-def _replace_default(connection: Connection, data: Path) -> None:
-    """Make `default` a database like any other.
-
-    chDB opens it as an overlay over the files of the working directory, where a table cannot be
-    made without the right to read files, and where a path may stand for a table. One that never
-    held a table has no folder, and the engine cannot attach it again; nothing is lost with it.
-    """
-    if (data / "metadata" / "default").exists():
-        statements = ("DETACH DATABASE default", "ATTACH DATABASE default")
-    else:
-        statements = ("DROP DATABASE default", "CREATE DATABASE default ENGINE = Atomic")
-    for statement in statements:
-        connection.run(statement)
-    connection.run("USE default")
+        for count, kept in ((self.size, self._idle), (self.visitors, self._visits)):
+            with suppress(queue.Empty):  # a statement that cannot be ended keeps its connection
+                for _ in range(count):
+                    kept.get(timeout=_LEAVE).raw.close()
+        self._killer.raw.close()
 
 
 def _write_config(data: Path, memory: int) -> Path:
@@ -264,5 +284,6 @@ def _write_config(data: Path, memory: int) -> Path:
     users = folder / "users.xml"
     users.write_text(resources.files("penstock.engine").joinpath("users.xml").read_text("utf-8"))
     config = folder / "config.xml"
-    config.write_text(_CONFIG.format(users=users, memory=memory, kept=_KEPT_FREE))
+    scripts = folder / "no-scripts"  # a folder that is never made: nothing in it can be run
+    config.write_text(_CONFIG.format(users=users, memory=memory, kept=_KEPT_FREE, scripts=scripts))
     return config

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import selectors
 import subprocess
 import sys
 import threading
@@ -19,15 +20,18 @@ import structlog
 from penstock import errors
 from penstock.engine.client import Address
 from penstock.engine.datadir import key
+from penstock.engine.listener import listen
 from penstock.errors import EngineDownError, PenstockError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    import socket
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 _KEPT = ("PATH", "HOME", "LANG", "TMPDIR", "PYTHONPATH", "VIRTUAL_ENV", "LD_LIBRARY_PATH")
 _START = 60.0  # seconds an engine may take to open a large directory
 _STOP = 15.0
+_LOOK = 0.2  # seconds between looks whether a start is still wanted
 _log = structlog.get_logger(__name__)
 
 
@@ -43,7 +47,8 @@ class EngineProcess:
 
     def __init__(self, data: Path, port: int, memory: int, *, healing: bool = True) -> None:
         self._data, self._port, self._memory, self._healing = data, port, memory, healing
-        self._child: subprocess.Popen[str] | None = None
+        self._child: subprocess.Popen[bytes] | None = None
+        self._listener: socket.socket | None = None
         self._lock = threading.RLock()
         self._stopping = False
         self.starts = 0
@@ -88,46 +93,58 @@ class EngineProcess:
 
     def stop(self) -> None:
         """Stop it, letting statements in flight end."""
+        self._stopping = True  # before the lock, so that a start in progress is given up
         with self._lock:
-            self._stopping = True
             self._end()
+            self._shut()
             self.state = "stopped"
 
     def _spawn(self) -> None:
         self.state = "starting"
+        if self._listener is None:
+            # Ours, so that whoever comes while the engine is restarted waits and is not refused.
+            self._listener = listen("127.0.0.1", self._port)
+        door = self._listener.fileno()
         words = [sys.executable, "-m", "penstock.engine.host", "--data", str(self._data)]
-        words += ["--port", str(self._port), "--memory", str(self._memory)]
+        words += ["--socket", str(door), "--memory", str(self._memory)]
         if not self._healing:
             words.append("--no-healing")
         environment = {k: os.environ[k] for k in _KEPT if k in os.environ} | {"TZ": "UTC"}
-        self._child = subprocess.Popen(
-            words,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env=environment,
-            text=True,
-            start_new_session=True,  # Ctrl-C is for the platform, which then stops the engine
-        )
-        self._await_ready(self._child)
+        try:
+            self._child = subprocess.Popen(
+                words,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                env=environment,
+                pass_fds=(door,),
+                start_new_session=True,  # Ctrl-C is for the platform, which then stops the engine
+            )
+        except OSError as error:  # no memory or no process to be had: worth another try
+            raise EngineDownError(
+                f"the engine's process cannot be started: {error.strerror}",
+                where=str(self._data),
+                next_step="free some memory; `penstock doctor` checks the machine",
+            ) from error
+        try:
+            self._await_ready(self._child)
+        except PenstockError:
+            self._shut()  # nobody should wait for what does not come
+            raise
         self.starts += 1
         self.state = "up"
         self.on_start()
 
-    def _await_ready(self, child: subprocess.Popen[str]) -> None:
-        deadline = time.monotonic() + _START
-        assert child.stdout is not None  # noqa: S101 - Popen was asked for a pipe
-        for line in child.stdout:
-            event = json.loads(line) if line.startswith("{") else {}
+    def _await_ready(self, child: subprocess.Popen[bytes]) -> None:
+        for line in self._lines(child, time.monotonic() + _START):
+            event = _event(line)
             match event.get("event"):
                 case "ready":
                     return
                 case "healed":
                     _log.warning("engine_healed", table=event["table"], part=event["part"])
                 case "failed":
-                    child.wait()
+                    self._end()
                     raise _failed(event)
-            if time.monotonic() > deadline:
-                break
         child.kill()
         child.wait()
         raise EngineDownError(
@@ -135,6 +152,21 @@ class EngineProcess:
             where=str(self._data),
             next_step="its own words are above; `penstock doctor` checks the machine",
         )
+
+    def _lines(self, child: subprocess.Popen[bytes], deadline: float) -> Iterator[bytes]:
+        """Lines of its output, until it closes, the time is up, or nobody wants it any more."""
+        assert child.stdout is not None  # noqa: S101 - Popen was asked for a pipe
+        rest = b""
+        with selectors.DefaultSelector() as selector:
+            selector.register(child.stdout, selectors.EVENT_READ)
+            while time.monotonic() < deadline and not self._stopping:
+                if not selector.select(_LOOK):
+                    continue
+                piece = os.read(child.stdout.fileno(), 65536)
+                if not piece:
+                    return
+                *lines, rest = (rest + piece).split(b"\n")
+                yield from lines
 
     def _end(self) -> None:
         child = self._child
@@ -149,6 +181,11 @@ class EngineProcess:
             child.wait()
         if child.stdout is not None:
             child.stdout.close()
+
+    def _shut(self) -> None:
+        if self._listener is not None:
+            self._listener.close()
+            self._listener = None
 
     def _watch(self) -> None:
         """Start it again whenever it ends by itself."""
@@ -172,6 +209,15 @@ class EngineProcess:
             if self.state == "down":
                 time.sleep(pause)
                 pause = min(pause * 2, 10.0)
+
+
+def _event(line: bytes) -> dict[str, str]:
+    """What a line of the host says; empty where it is none of its events."""
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return {}
+    return event if isinstance(event, dict) else {}
 
 
 def _failed(event: dict[str, str]) -> PenstockError:

@@ -14,11 +14,15 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from penstock.engine.inserts import STAGING, Insert, stage_and_write
+from penstock.engine.parameters import escaped
+from penstock.engine.pool import Connection
 from penstock.errors import EngineError
 from penstock.project.lexer import code
 from penstock.project.outside import unlisted_file
 
 if TYPE_CHECKING:
+    import builtins
     from collections.abc import Mapping, Sequence
     from types import TracebackType
 
@@ -30,7 +34,6 @@ _NAMES = re.compile(r"(?:\s*(\([A-Z_]+\))\.*)+\s*$")  # once for each level of a
 _CONFIG = "<clickhouse><users_config>{users}</users_config><timezone>UTC</timezone></clickhouse>"
 _GRANT_FILES = "<query>GRANT READ ON FILE</query></grants>"
 _ACCESS_DENIED = 497
-_ESCAPES = str.maketrans({"\\": "\\\\", "\n": "\\n", "\t": "\\t"})  # chDB reads parameters as TSV
 
 
 class Scratch:
@@ -76,7 +79,9 @@ class Scratch:
         """Run a statement for its effect. Raises EngineError where the engine refuses it."""
         self.bytes(sql, "Null")
 
-    def rows(self, sql: str, params: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
+    def rows(
+        self, sql: str, params: Mapping[str, str | None] | None = None
+    ) -> list[dict[str, Any]]:
         """The rows of a query, one mapping each; times and Decimals as text.
 
         Args:
@@ -89,7 +94,7 @@ class Scratch:
         body = self.bytes(sql, "JSONEachRow", params)
         return [json.loads(line) for line in body.splitlines() if line]
 
-    def bytes(self, sql: str, format: str, params: Mapping[str, str] | None = None) -> bytes:  # noqa: A002 - ClickHouse's own word
+    def bytes(self, sql: str, format: str, params: Mapping[str, str | None] | None = None) -> bytes:  # noqa: A002 - ClickHouse's own word
         """The answer of a query in a format of ClickHouse. Raises EngineError."""
         outside = unlisted_file(list(code(sql)), self.access)
         if outside is not None:
@@ -97,12 +102,30 @@ class Scratch:
                 f"{outside.text}() reaches outside of the throw-away engine (ACCESS_DENIED)",
                 code=_ACCESS_DENIED,
             )
-        escaped = {name: value.translate(_ESCAPES) for name, value in (params or {}).items()}
         try:
-            result = self._connection.query(sql, format, params=escaped)
+            result = self._connection.query(sql, format, params=escaped(sql, params or {}))
         except RuntimeError as error:
             raise engine_error(str(error)) from error
         return bytes(result.bytes() or b"") if result is not None else b""
+
+    def insert(self, sql: str, body: builtins.bytes, *, rows: int) -> None:
+        """Write rows as the platform's engine does: staged, counted, then inserted by a SELECT.
+
+        Args:
+            sql: `INSERT INTO … FORMAT …`.
+            body: the rows in that format.
+            rows: how many they are; another count is refused and nothing is written.
+
+        Raises:
+            EngineError: unreadable rows, another count, or a refusal of the engine.
+        """
+        self.execute(f"CREATE DATABASE IF NOT EXISTS {STAGING} ENGINE = Memory")
+        try:
+            stage_and_write(
+                Connection(self._connection, {}), Insert.parse(sql), body, expected=rows
+            )
+        except EngineError as error:
+            raise engine_error(error.what) from error
 
     def _configuration(self, folder: Path) -> Path:
         """Write the configuration with the grants of the platform's engine; returns its file."""

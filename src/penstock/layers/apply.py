@@ -20,6 +20,7 @@ from penstock.layers.forms import REMEMBERED, table
 from penstock.layers.plan import Plan, make
 from penstock.layers.statements import fill
 from penstock.layers.states import Consent, databases, digest, live, owners
+from penstock.layers.steps import place
 from penstock.store.journal import Applied as Memory
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ def _attempt(project: Project, client: Client, journal: Journal, terms: Terms) -
     run = journal.unfinished()
     consent = terms.consent | _accepted(run, digest(project))
     found = make(project, live(client, project), _memory(client, journal), consent)
-    _check(found, terms, resumed=run is not None and run.digest == found.digest)
+    _check(project, found, terms, resumed=run is not None and run.digest == found.digest)
     if not found.steps:
         return found
     with terms.quiet(found.steps):
@@ -154,7 +155,7 @@ def _accepted(run: Run | None, wanted: str) -> Consent:
     return Consent.read(run.accepted)
 
 
-def _check(found: Plan, terms: Terms, *, resumed: bool) -> None:
+def _check(project: Project, found: Plan, terms: Terms, *, resumed: bool) -> None:
     """Refuse, before anything is done, what may not be done."""
     if terms.fingerprint and terms.fingerprint != found.fingerprint:
         raise RefusedChangeError(
@@ -164,24 +165,30 @@ def _check(found: Plan, terms: Terms, *, resumed: bool) -> None:
     if found.refused:
         raise RefusedChangeError(
             "nothing was applied, as changing it could lose data:\n"
-            + "\n".join(f"  {s.words}" for s in found.refused),
+            + "\n".join(_said(project, s) for s in found.refused),
             next_step=f"{found.refused[0].ways}; `penstock plan` shows it all",
         )
     backfills = [s for s in found.steps if s.kind == "backfill"]
     if backfills and (terms.backfill is None or (terms.unasked and not resumed)):
         raise RefusedChangeError(
             "nothing was applied, as a backfill is needed:\n"
-            + "\n".join(f"  {s.words}" for s in backfills),
+            + "\n".join(_said(project, s) for s in backfills),
             next_step=backfills[0].ways,
         )
     undone = [d.name for d in found.drift if d.overwritten and d.now]
-    asked = [s.words for s in found.steps if not s.harmless]
+    asked = [_said(project, s) for s in found.steps if not s.harmless]
     if terms.unasked and not resumed and (asked or undone):
         raise RefusedChangeError(
             "the files differ from what is stored:\n"
-            + "\n".join(f"  {w}" for w in asked or [f"{n} was changed by hand" for n in undone]),
+            + "\n".join(asked or [f"  {name} was changed by hand" for name in undone]),
             next_step="look at it with `penstock plan`, and apply it with `penstock apply`",
         )
+
+
+def _said(project: Project, step: Step) -> str:
+    """A step on a line of its own, with the place in the files."""
+    where = place(project, step)
+    return f"  {step.words} ({where})" if where else f"  {step.words}"
 
 
 def _run(client: Client, journal: Journal, found: Plan, consent: Consent, terms: Terms) -> None:

@@ -6,16 +6,18 @@ statement, each endpoint with its defaults, and of records that no one expects.
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from penstock.engine.scratch import Scratch
 from penstock.errors import EngineError, InvalidProjectError, Problem
 from penstock.layers import refusals, totality
 from penstock.layers.refusals import Asked
-from penstock.project import lexer, statements, table_rules
+from penstock.project import lexer, read, statements, table_rules
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
+    from pathlib import Path
 
     from penstock.project.lexer import Token
     from penstock.project.objects import Domain, Endpoint, Project, Relation, Source, Statement
@@ -28,14 +30,40 @@ def check(project: Project) -> None:
         raise InvalidProjectError(problems)
 
 
-def compile_project(project: Project) -> list[Problem]:
+def look(
+    root: Path, *, prefix: str = "", engine: Scratch | None = None, proved: Collection[str] = ()
+) -> tuple[Project, list[Problem]]:
+    """Read a project and compile what can be: everything that is wrong with it, in one list.
+
+    What the engine says about a line that the loader has refused already is left out.
+
+    Args:
+        root: the project's folder.
+        prefix: put before each domain's name.
+        engine: to compile in; else one is started where there is something to compile.
+        proved: domains whose relations have stood the trial by odd records as they are now.
+    """
+    project, problems = read(root, prefix=prefix)
+    known = {(p.file, p.line) for p in problems}
+    compiled = compile_project(project, engine, proved) if project.domains else []
+    return project, sorted([*problems, *(p for p in compiled if (p.file, p.line) not in known)])
+
+
+def compile_project(
+    project: Project, engine: Scratch | None = None, proved: Collection[str] = ()
+) -> list[Problem]:
     """Every mistake that the engine finds in a project, ordered by file and line.
 
     The project may have mistakes of its own (`project.read`): what reads a relation that is not
-    there, or reaches outside, is left out, as the loader has said so.
+    there, or reaches outside, is left out, as the loader has said so. `engine` and `proved` as for
+    `look`.
     """
-    with Scratch() as engine:
-        found = [p for domain in project.domains for p in _Compiler(engine, project, domain).all()]
+    with nullcontext(engine) if engine else Scratch() as scratch:
+        found = [
+            problem
+            for domain in project.domains
+            for problem in _Compiler(scratch, project, domain).all(trial=domain.name not in proved)
+        ]
     return sorted(set(found))
 
 
@@ -49,13 +77,14 @@ class _Compiler:
         self._sound: dict[str, dict[str, object]] = {}
         self._problems: list[Problem] = []
 
-    def all(self) -> list[Problem]:
-        """Compile everything of the domain."""
+    def all(self, *, trial: bool) -> list[Problem]:
+        """Compile everything of the domain; a trial inserts odd records as well."""
+        self._trial = trial
         self._engine.execute(f"CREATE DATABASE IF NOT EXISTS `{self._domain.database}`")
         self._engine.execute(f"USE `{self._domain.database}`")
         for relation in self._domain.relations:
             self._relation(relation)
-        for endpoint in self._domain.endpoints:
+        for endpoint in (*self._domain.endpoints, *self._domain.checks):
             self._endpoint(endpoint)
         for source in self._domain.sources:
             self._conversion(source)
@@ -82,7 +111,8 @@ class _Compiler:
             scope = list(lexer.code(f"SELECT 1 FROM {relation.name}"))  # noqa: S608 - a checked name
             for column in relation.table.columns:
                 self._problems += self._casts(relation, column.expression, scope)
-            self._sound[relation.name] = totality.sound_record(self._engine, relation)
+            if self._trial:
+                self._sound[relation.name] = totality.sound_record(self._engine, relation)
 
     def _casts(
         self, relation: Relation, found: Sequence[Token], query: Sequence[Token]

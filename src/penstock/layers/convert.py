@@ -22,6 +22,14 @@ _FORMATS = {
     ".csv": "CSVWithNames", ".tsv": "TSVWithNames", ".json": "JSONEachRow",
     ".ndjson": "JSONEachRow", ".jsonl": "JSONEachRow", ".parquet": "Parquet",
 }  # fmt: skip
+TEXTS = {
+    "input_format_csv_use_best_effort_in_schema_inference": "0",
+    "input_format_tsv_use_best_effort_in_schema_inference": "0",
+    "schema_inference_make_columns_nullable": "0",
+}
+"""Settings under which every field of a CSV or TSV is text, as its author wrote it."""
+
+_AS_WRITTEN = {"input_format_try_infer_dates": "0", "input_format_try_infer_datetimes": "0"}
 _COMPRESSED = {".gz", ".zst", ".xz", ".bz2"}
 
 
@@ -83,28 +91,41 @@ def records(path: Path, form: FileFormat, *, to_now: bool = False) -> Iterator[t
     if not path.is_file():
         raise BadInputError(400, "No file", f"there is no file {path}", next_step="check the path")
     with Scratch(access=(path,)) as scratch:
-        scratch.execute(_input(path, form))
-        select = form.select or "SELECT * FROM input"
-        shift = 0
-        if to_now and "{shift_ms:Int64}" in form.select:
-            last = scratch.rows(
-                fill("newest_record", select=select.replace("{shift_ms:Int64}", "toInt64(0)"))
-            )[0]["last_ms"]
-            shift = int(time.time() * 1000) - int(last)
-        text = select.replace("{shift_ms:Int64}", f"toInt64({shift})")
-        body = scratch.bytes(text, "JSONEachRow")
+        body = convert(scratch, path, form, to_now=to_now)
     yield from _pieces(body)
+
+
+def convert(scratch: Scratch, path: Path, form: FileFormat, *, to_now: bool = False) -> bytes:
+    """A file's records, one a line.
+
+    Args:
+        scratch: may read the file; must have no table `input` in its current database.
+        path: of the file.
+        form: how it is read.
+        to_now: as for `records`.
+
+    Raises:
+        EngineError: the file cannot be read as that format.
+    """
+    scratch.execute(_input(path, form))
+    select = form.select or "SELECT * FROM input"
+    shift = 0
+    if to_now and "{shift_ms:Int64}" in form.select:
+        last = scratch.rows(
+            fill("newest_record", select=select.replace("{shift_ms:Int64}", "toInt64(0)"))
+        )[0]["last_ms"]
+        shift = int(time.time() * 1000) - int(last)
+    text = select.replace("{shift_ms:Int64}", f"toInt64({shift})")
+    return scratch.bytes(text, "JSONEachRow")
 
 
 def _input(path: Path, form: FileFormat) -> str:
     # With a SELECT of its own a file's fields are text, as its author wrote them.
     settings = dict(form.settings)
     if form.select:
-        settings |= {
-            "input_format_csv_use_best_effort_in_schema_inference": "0",
-            "input_format_tsv_use_best_effort_in_schema_inference": "0",
-            "schema_inference_make_columns_nullable": "0",
-        }
+        settings |= TEXTS
+    elif form.name == "JSONEachRow":
+        settings |= _AS_WRITTEN
     clause = ", ".join(f"{name} = {literal(value)}" for name, value in settings.items())
     return fill(
         "file_input",

@@ -2,25 +2,47 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from penstock.layers.statements import fill
 
 if TYPE_CHECKING:
-    from penstock.engine.client import Client
-    from penstock.project.objects import Domain, Relation
+    from collections.abc import Sequence
 
+    from penstock.engine.client import Client
+    from penstock.project.objects import Domain, Project, Relation
+    from penstock.sources.http import Receipt
+
+_WINDOWS = (600, 86_400, 0)  # seconds back; 0 is all there is
 _SHOWN = 500  # characters of a record in a list
 
 
+class Refused(NamedTuple):
+    """Dead letters among given rows: (part, pos, reason) of the first ones, and how many in all."""
+
+    letters: list[tuple[int, int, str]]
+    total: int
+
+
 def newest(domain: Domain, client: Client, limit: int) -> list[dict[str, Any]]:
-    """The newest dead letters of a domain: source, part, pos, reason, ingested_ms, raw (cut)."""
-    params = {"limit": str(limit), "width": str(_SHOWN)}
+    """The newest dead letters of a domain: source, part, pos, reason, ingested_ms, raw (cut).
+
+    Looked for in the last minutes first: bronze is large, and its newest parts are small.
+    """
     letters: list[dict[str, Any]] = []
-    for bronze in _bronze(domain):
-        letters += client.rows(
-            fill("dead_letters", bronze=bronze.name), database=domain.database, params=params
-        )
+    for seconds in _WINDOWS:
+        since = int((time.time() - seconds) * 1000) if seconds else 0
+        params = {"limit": str(limit), "width": str(_SHOWN), "since_ms": str(since)}
+        letters = [
+            letter
+            for bronze in _bronze(domain)
+            for letter in client.rows(
+                fill("dead_letters", bronze=bronze.name), database=domain.database, params=params
+            )
+        ]
+        if len(letters) >= limit:
+            break
     letters.sort(key=lambda letter: -int(letter["ingested_ms"]))
     return letters[:limit]
 
@@ -46,6 +68,24 @@ def one(domain: Domain, client: Client, source: str, part: int, pos: int) -> dic
         if found:
             return found[0]
     return None
+
+
+def within(
+    project: Project, client: Client, source: tuple[str, str], spans: Sequence[Receipt], limit: int
+) -> Refused:
+    """The dead letters among landed rows of a source, named (domain, name)."""
+    domain, name = source
+    bronze = project.relation(domain, project.source(domain, name).into)
+    ranges = " OR ".join(
+        f"(_part = {s.part} AND _pos >= {s.start} AND _pos < {s.stop})" for s in spans
+    )
+    rows = client.rows(
+        fill("dead_letters_within", bronze=bronze.name, ranges=ranges),
+        database=bronze.database,
+        params={"source": name, "limit": str(limit)},
+    )
+    letters = [(int(row["part"]), int(row["pos"]), str(row["reason"])) for row in rows]
+    return Refused(letters, int(rows[0]["total"]) if rows else 0)
 
 
 def _bronze(domain: Domain) -> list[Relation]:

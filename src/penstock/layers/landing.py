@@ -6,7 +6,8 @@
 
 A kill at any point leaves either no intent (the records are cut again, any way) or an open one:
 it is rebuilt from the same ranges, its fingerprint compared, and inserted again under the same
-token, which the engine drops wherever it already has it.
+token, which the engine drops wherever it already has it. Before anything is inserted after a write
+that may have been cut short, the engine is healed.
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ from penstock.errors import (
     LedgerError,
     PenstockError,
     StaleLeaseError,
+    StoreDownError,
 )
+from penstock.layers.expiry import Counted, Expiry
 from penstock.layers.statements import fill
 from penstock.store.ledger import Span
 
@@ -41,6 +44,11 @@ if TYPE_CHECKING:
 _ATTEMPTS = 5  # failures of one batch before its source counts as blocked
 _IDLE = 0.02  # seconds between looks at a source that has nothing
 _BLOCKED_PAUSE = 10.0
+_AWAY_PAUSE = 0.5  # the ledger itself waits for its server
+_BREATH = 0.5  # seconds before a batch goes again to an engine that is not restarted in between
+# The front's own refusals: it says so before the first row is written.
+_UNWRITTEN = ("nothing was written", "the body is over")
+_MEMORY = 241  # the engine's own limit: the next try may find room
 _log = structlog.get_logger(__name__)
 
 
@@ -53,12 +61,14 @@ class Target:
         bronze: table of the records.
         silver: the 1:1 table of the good ones.
         tables: every table that a landed batch changes, as `database.table`.
+        expiry: when bronze and silver let rows go.
     """
 
     database: str
     bronze: str
     silver: str
     tables: tuple[str, ...]
+    expiry: Expiry = field(default_factory=Expiry)
 
     @classmethod
     def of(cls, project: Project, domain: str, source: str) -> Target:
@@ -73,7 +83,7 @@ class Target:
             )
         names = [into.name, *(r.name for r in project.downstream(into))]
         tables = tuple(f"{into.database}.{name}" for name in dict.fromkeys(names))
-        return cls(into.database, into.name, silver.name, tables)
+        return cls(into.database, into.name, silver.name, tables, Expiry.of(into, silver))
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,10 +141,12 @@ class Lander:
         limits: of a batch.
         hooks: to those above.
         hold: taken while batches must stand still (reconcile).
-        settled: open batches that were seen to be stored whole, in gold too; they are not
-            inserted again, because after a power cut the engine may not know their tokens.
         counting: taken while counts of source and state are read together.
         state: for people.
+        unsure: the batch that is being closed, and when its oldest record was received: where the
+            ledger's server goes away meanwhile, it may be closed or not.
+        doubt: of a write that did not end well: why, and how often the engine had been started;
+            it has to be healed before the next one. None where all is well.
     """
 
     source: Replayable
@@ -144,9 +156,11 @@ class Lander:
     limits: Limits = field(default_factory=Limits)
     hooks: Hooks = field(default_factory=Hooks)
     hold: threading.Lock = field(default_factory=threading.Lock)
-    settled: set[int] = field(default_factory=set)
     counting: threading.Lock = field(default_factory=threading.Lock)
     state: State = field(default_factory=State)
+    unsure: tuple[Intent, int] | None = None
+    doubt: tuple[str, int] | None = field(default=None, init=False)
+    _tight: bool = field(default=False, init=False)  # the last try met the engine's memory limit
 
     def start(self) -> None:
         """Take the stream over and tell the source where to go on.
@@ -174,7 +188,8 @@ class Lander:
                 return
             except PenstockError as error:
                 self._block(str(error))
-                stop.wait(_BLOCKED_PAUSE)
+                away = isinstance(error, StoreDownError)
+                stop.wait(_AWAY_PAUSE if away else _BLOCKED_PAUSE)
 
     def recover(self) -> int:
         """Finish what a crash left open, from the same ranges and under the same tokens.
@@ -185,6 +200,7 @@ class Lander:
         Raises:
             LandingBlockedError: the records are no longer those that were written down.
         """
+        self._settle_closing()
         intents = self.ledger.open_intents(self._stream.id)
         for intent in intents:
             if self.state.name != "blocked":  # which it stays until the batch is landed
@@ -222,73 +238,145 @@ class Lander:
         self._land(intent, body, read)
         return True
 
+    def settle(self, intent: Intent, good: int) -> None:
+        """Close an open batch that was seen to be stored whole, without inserting it again."""
+        adopted = self.ledger.adopt(intent, self._stream)
+        batch = self.ledger.close(
+            adopted, good=good, dead=adopted.rows - good, tables=self.target.tables
+        )
+        self._closed(batch, intent.ingested_ms)
+
+    def judge(self, intent: Intent) -> int | None:
+        """Good ones among the records of an open batch, where bronze may have let rows go.
+
+        Returns:
+            None where bronze itself is to be asked.
+        """
+        if not self.target.expiry.bronze(intent.ingested_ms):
+            return None
+        body, _ = self._rebuild(intent)
+        return self._judged(intent, body)
+
     def _land(self, intent: Intent, body: bytes, frames: Sequence[Frame]) -> None:
         while True:
-            seen = self.hooks.engine_starts()
+            self._heal()
             try:
-                if intent.batch not in self.settled:
-                    self._insert(intent, body)
-                good = self._count(intent)
+                good = self._attempt(intent, body)
                 break
             except StaleLeaseError:
                 raise
             except EngineError as error:
                 intent = self.ledger.failed(intent, str(error))
                 _log.warning("batch_failed", batch=intent.batch, attempts=intent.attempts)
-                # Whatever the engine left half done is healed before the same token goes again.
-                self.hooks.restart_engine(f"batch {intent.batch}: {error.what}", seen)
-                if intent.attempts >= _ATTEMPTS and intent.attempts % _ATTEMPTS == 0:
+                if intent.attempts >= _ATTEMPTS:  # from then on one try a pause
                     raise LandingBlockedError(
                         f"batch {intent.batch} failed {intent.attempts} times: {error.what}",
                         where=f"{self.source.domain}/{self.source.name} into {self.target.bronze}",
                         next_step="mend the view it names; nothing is skipped meanwhile",
                     ) from error
+                if self.doubt is None:
+                    time.sleep(_BREATH)
+        self.unsure = (intent, frames[0].received_ms)
         batch = self.ledger.close(
             intent, good=good, dead=intent.rows - good, tables=self.target.tables
         )
+        self._closed(batch, frames[0].received_ms)
+
+    def _settle_closing(self) -> None:
+        """Go on from a batch that was closed, though the ledger could not say so any more."""
+        if self.unsure is None:
+            return
+        intent, received_ms = self.unsure
+        found = self.ledger.batches(intent.stream_id, after=intent.batch - 1, limit=1)
+        if found and found[0].batch == intent.batch:
+            self._closed(found[0], received_ms)
+        self.unsure = None
+
+    def _attempt(self, intent: Intent, body: bytes) -> int:
+        """Insert and count once; gives the good rows.
+
+        The doubt stands before the first byte goes out, and whatever ends this but success or a
+        refusal that wrote nothing leaves it standing.
+        """
+        seen = self.hooks.engine_starts()
+        self.doubt = (f"batch {intent.batch} was cut short", seen)
+        try:
+            aged = self.target.expiry.bronze(intent.ingested_ms)
+            judged = self._judged(intent, body) if aged else None
+            self._insert(intent, body)
+            good = self._count(intent, judged)
+        except EngineError as error:
+            began = self._began(error)
+            self.doubt = (f"batch {intent.batch}: {error.what}", seen) if began else None
+            raise
+        self.doubt, self._tight = None, False
+        return good
+
+    def _began(self, error: EngineError) -> bool:
+        """Whether a failed write may have begun; at the memory limit the first try is forgiven."""
+        tight, self._tight = self._tight, error.code == _MEMORY
+        if self._tight and not tight:
+            return False
+        return not any(words in error.what for words in _UNWRITTEN)
+
+    def _heal(self) -> None:
+        """Whatever the engine left half done is healed before the same token goes again."""
+        if self.doubt is not None:
+            self.hooks.restart_engine(*self.doubt)
+            self.doubt = None
+
+    def _closed(self, batch: Batch, received_ms: int) -> None:
+        """Acknowledge the source and tell the others."""
+        self.unsure = None
+        # Before anybody is told that it is done: no answer from before it may count as a hit then.
+        self.hooks.closed(self, batch, received_ms)
         with self.counting:
-            for span in intent.spans:
+            for span in batch.spans:
                 self.source.landed(span.part, span.stop)
             self.state.good += batch.good
             self.state.dead += batch.dead
         self.state.last_ms = batch.closed_ms
-        self.hooks.closed(self, batch, frames[0].received_ms)
 
     def _insert(self, intent: Intent, body: bytes) -> None:
-        stops, shifts, total = [], [], 0
-        for span in intent.spans:
-            shifts.append(span.start - total)
-            total += span.stop - span.start
-            stops.append(total)
-        statement = fill(
-            "land",
-            bronze=f"`{self.target.bronze}`",
-            source=literal(self.source.name),
-            parts="[" + ",".join(f"toUInt32({s.part})" for s in intent.spans) + "]",
-            shifts="[" + ",".join(f"toInt64({n})" for n in shifts) + "]",
-            stops=str(stops),
-            batch=intent.batch,
-            ingested_ms=intent.ingested_ms,
-            token=literal(intent.token),
-        )
         lease = f"{self.source.domain}.{self.source.name}={intent.epoch}"
         self.client.insert(
-            statement, body, rows=intent.rows, database=self.target.database, lease=lease
+            statement(self.target, self.source.name, intent),
+            body,
+            rows=intent.rows,
+            database=self.target.database,
+            lease=lease,
         )
 
-    def _count(self, intent: Intent) -> int:
-        """Rows of the batch in silver, after bronze and silver were seen to be right."""
-        rows, good, silver = self.counts(intent)
-        if rows != intent.rows or good != silver:
+    def _judged(self, intent: Intent, body: bytes) -> int:
+        """Count the good ones among records in a table like bronze that keeps them long enough."""
+        apart = replace(self.target, bronze=f"{self.target.bronze}__judged")
+        database = self.target.database
+        drop = f"DROP TABLE IF EXISTS `{apart.bronze}`"
+        self.client.execute(drop, database=database)
+        create = f"CREATE TABLE `{apart.bronze}` AS `{self.target.bronze}` ENGINE = Memory"
+        self.client.execute(create, database=database)
+        try:
+            insert = statement(apart, self.source.name, intent)
+            self.client.insert(insert, body, rows=intent.rows, database=database)
+            sql = f"SELECT countIf(_error = '') FROM `{apart.bronze}`"  # noqa: S608 - checked names
+            return int(self.client.value(sql, database=database))
+        finally:
+            self.client.execute(drop, database=database)
+
+    def _count(self, intent: Intent, judged: int | None = None) -> int:
+        """Good rows of the batch, after bronze and silver were seen to be right."""
+        found = self.counts(intent)
+        good = self.target.expiry.good_of(intent.rows, intent.ingested_ms, found, judged)
+        if good is None:
             raise EngineError(
-                f"batch {intent.batch} of {intent.rows} rows: {rows} in {self.target.bronze} "
-                f"({good} good), {silver} in {self.target.silver}",
+                f"batch {intent.batch} of {intent.rows} rows: {found.rows} in "
+                f"{self.target.bronze} ({found.good} good), {found.silver} in {self.target.silver}",
                 next_step="it is inserted again under its token",
             )
         return good
 
-    def counts(self, intent: Intent) -> tuple[int, int, int]:
-        """Rows of a batch in bronze, good ones among them, and rows in silver."""
+    def counts(self, intent: Intent) -> Counted:
+        """Rows of a batch as the engine has them."""
         found = self.client.rows(
             fill("landed", bronze=f"`{self.target.bronze}`", silver=f"`{self.target.silver}`"),
             database=self.target.database,
@@ -299,7 +387,7 @@ class Lander:
                 "first": str(min(s.start for s in intent.spans)),
             },
         )[0]
-        return int(found["rows"]), int(found["good"]), int(found["silver"])
+        return Counted(*(int(found[name]) for name in Counted._fields))
 
     def _rebuild(self, intent: Intent) -> tuple[bytes, list[Frame]]:
         pieces: list[bytes] = []
@@ -313,6 +401,26 @@ class Lander:
     def _block(self, reason: str) -> None:
         self.state.name, self.state.reason = "blocked", reason
         _log.error("landing_blocked", source=self.source.name, reason=reason)
+
+
+def statement(target: Target, source: str, intent: Intent) -> str:
+    """The INSERT that lands a batch; its lines are the body. Unqualified: run in the database."""
+    stops, shifts, total = [], [], 0
+    for span in intent.spans:
+        shifts.append(span.start - total)
+        total += span.stop - span.start
+        stops.append(total)
+    return fill(
+        "land",
+        bronze=f"`{target.bronze}`",
+        source=literal(source),
+        parts="[" + ",".join(f"toUInt32({s.part})" for s in intent.spans) + "]",
+        shifts="[" + ",".join(f"toInt64({n})" for n in shifts) + "]",
+        stops=str(stops),
+        batch=intent.batch,
+        ingested_ms=intent.ingested_ms,
+        token=literal(intent.token),
+    )
 
 
 def _fingerprint(frames: Sequence[Frame]) -> str:

@@ -1,44 +1,60 @@
 """Reconcile: proves that nothing was lost and nothing doubled, or names where.
 
 For each source: what the ledger says was received = bronze = silver + dead letters, batch by
-batch; and each gold that says what it conserves equals the same query over silver.
+batch; and each gold that says what it conserves equals the same query over silver. A batch that
+is still being landed is left out, and listed.
 """
 
 from __future__ import annotations
 
-import math
 import time
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from penstock.layers.conservation import Difference, compare
+from penstock.layers.expiry import Counted
 from penstock.layers.statements import fill
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Sequence
 
     from penstock.engine.client import Client
-    from penstock.layers.landing import Lander, Target
-    from penstock.project.objects import Project, Relation
+    from penstock.layers.landing import Lander
+    from penstock.project.objects import Project
     from penstock.store.ledger import Batch, Ledger
 
-_FLOAT = 1e-9  # relative: sums of floats depend on the order of adding
-_TTL_SLACK_MS = 3_600_000
+_PAGE = 10_000  # batches compared at a time: what is held of them stays small
+_LISTED = 1000  # differences of one source that are told one by one
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
-    """One place where counts differ: the relation, what was expected, what is there."""
+class Open:
+    """A batch that is being landed: its rows, and what of it is stored already."""
 
-    relation: str
-    where: str
-    expected: str
-    found: str
+    batch: int
+    rows: int
+    bronze: int
+    silver: int
 
 
 @dataclass(slots=True)
 class SourceReport:
-    """The balance of one source, up to its last closed batch."""
+    """The balance of one source, over its closed batches.
+
+    Attributes:
+        source: `domain/name`.
+        received: rows by the ledger.
+        bronze: rows there; of batches past its TTL the ledger's count.
+        silver: rows there; of batches past its TTL the ledger's count.
+        dead_letters: rows of bronze that are no good.
+        batches: how many were compared.
+        open: batches that are being landed, which are left out of all the counts.
+        gold: values of gold by `gold.key`.
+        differences: the first thousand of them.
+        unlisted: how many more there are.
+        uncompared: what could not be compared, each with the reason.
+    """
 
     source: str
     received: int = 0
@@ -46,31 +62,44 @@ class SourceReport:
     silver: int = 0
     dead_letters: int = 0
     batches: int = 0
+    open: list[Open] = field(default_factory=list)
     gold: dict[str, str] = field(default_factory=dict)
     differences: list[Difference] = field(default_factory=list)
+    unlisted: int = 0
+    uncompared: list[str] = field(default_factory=list)
 
     @property
     def ok(self) -> bool:
         """Whether everything is accounted for."""
         return not self.differences
 
+    def differs(self, *found: Difference) -> None:
+        """Add differences."""
+        room = max(0, _LISTED - len(self.differences))
+        self.differences += found[:room]
+        self.unlisted += len(found[room:])
+
 
 def reconcile(
     project: Project, landers: Iterable[Lander], client: Client, ledger: Ledger
 ) -> list[SourceReport]:
-    """Compare ledger, bronze, silver and gold, while no batch is landed."""
-    landers = list(landers)
+    """Compare ledger, bronze, silver and gold.
+
+    What is closed does not change any more, so landing stands still only while the last few
+    batches and the golds are looked at.
+    """
+    looks = [_Look(lander, client, ledger) for lander in landers]
+    for look in looks:
+        look.closed()
     with ExitStack() as held:
-        for lander in landers:
-            held.enter_context(lander.hold)
-        reports = [_source(lander, client, ledger) for lander in landers]
-        seen: set[tuple[str, str]] = set()
-        for lander, report in zip(landers, reports, strict=True):
-            target = lander.target
-            if (target.database, target.silver) not in seen:  # sources may share a silver
-                seen.add((target.database, target.silver))
-                report.differences += gold_differences(project, target, client, report.gold)
-    return reports
+        for look in looks:
+            held.enter_context(look.lander.hold)
+        for look in looks:
+            look.rest()
+        reports = {id(look.lander): look.report for look in looks}
+        for group in by_silver([look.lander for look in looks]):
+            _golds(project, group, [reports[id(lander)] for lander in group], client, ledger)
+    return [look.report for look in looks]
 
 
 def as_document(reports: list[SourceReport]) -> dict[str, Any]:
@@ -81,108 +110,113 @@ def as_document(reports: list[SourceReport]) -> dict[str, Any]:
     }
 
 
-def _source(lander: Lander, client: Client, ledger: Ledger) -> SourceReport:
-    target, source = lander.target, lander.source
-    stream = ledger.stream(source.domain, source.name, source.incarnation)
-    report = SourceReport(f"{source.domain}/{source.name}")
-    batches = ledger.batches(stream.id)
-    found = {
-        int(row["batch"]): row
-        for row in client.rows(
-            fill("reconcile_batches", bronze=target.bronze, silver=target.silver),
-            database=target.database,
-            params={"source": source.name, "after": "0"},
-        )
-    }
-    kept_since = _kept_since(client, target.database, target.bronze)
-    for batch in batches:
-        row = found.pop(batch.batch, {"rows": 0, "good": 0, "silver": 0})
-        _batch(report, batch, row, target, expired=batch.ingested_ms < kept_since)
-    for number, row in found.items():
-        report.differences.append(
-            Difference(target.bronze, f"batch {number}", "no such batch in the ledger", str(row))
-        )
-    return report
+def by_silver(landers: Sequence[Lander]) -> list[list[Lander]]:
+    """Landers in groups that share a silver table."""
+    groups: dict[tuple[str, str], list[Lander]] = {}
+    for lander in landers:
+        groups.setdefault((lander.target.database, lander.target.silver), []).append(lander)
+    return list(groups.values())
 
 
-def _batch(
-    report: SourceReport, batch: Batch, row: Mapping[str, Any], target: Target, *, expired: bool
+def counted(lander: Lander, client: Client, which: str) -> dict[int, Counted]:
+    """Rows of a source's batches in the engine.
+
+    Args:
+        lander: of the source.
+        client: to the engine.
+        which: a condition on `_batch` and `_ingested_at`, made of numbers of ours.
+    """
+    target = lander.target
+    rows = client.rows(
+        fill("reconcile_batches", bronze=target.bronze, silver=target.silver, which=which),
+        database=target.database,
+        params={"source": lander.source.name},
+    )
+    return {int(r["batch"]): Counted(*(int(r[name]) for name in Counted._fields)) for r in rows}
+
+
+class _Look:
+    """Looks at one source's batches, in the order of their numbers, page by page."""
+
+    def __init__(self, lander: Lander, client: Client, ledger: Ledger) -> None:
+        self.lander, self._client, self._ledger = lander, client, ledger
+        source = lander.source
+        self._stream = ledger.stream(source.domain, source.name, source.incarnation).id
+        self._after = 0
+        self.report = SourceReport(f"{source.domain}/{source.name}")
+
+    def closed(self) -> None:
+        """Batches before the oldest open one; a lander opens one at a time, so no gap is left."""
+        first_open = min((i.batch for i in self._ledger.open_intents(self._stream)), default=None)
+        while True:
+            page = self._ledger.batches(self._stream, after=self._after, limit=_PAGE)
+            page = [b for b in page if first_open is None or b.batch < first_open]
+            if not page:
+                return
+            self._page(page, f"_batch > {self._after} AND _batch <= {page[-1].batch}", set())
+            self._after = page[-1].batch
+
+    def rest(self) -> None:
+        """Everything after that, while nothing moves; open batches are listed, not compared."""
+        intents = self._ledger.open_intents(self._stream)
+        for intent in intents:
+            found = self.lander.counts(intent)
+            self.report.open.append(Open(intent.batch, intent.rows, found.rows, found.silver))
+        page = self._ledger.batches(self._stream, after=self._after)
+        self._page(page, f"_batch > {self._after}", {intent.batch for intent in intents})
+
+    def _page(self, page: list[Batch], which: str, left_out: set[int]) -> None:
+        found = counted(self.lander, self._client, which)
+        for batch in page:
+            self._batch(batch, found.pop(batch.batch, Counted(0, 0, 0)))
+        for number, there in found.items():
+            if number not in left_out:
+                text = f"bronze {there.rows}, silver {there.silver}"
+                cause = ("no such batch in the ledger", text)
+                self.report.differs(
+                    Difference(self.lander.target.bronze, f"batch {number}", *cause)
+                )
+
+    def _batch(self, batch: Batch, found: Counted) -> None:
+        target, report = self.lander.target, self.report
+        expiry = target.expiry
+        report.received += batch.rows
+        report.batches += 1
+        # Beyond a TTL the ledger's counts are what is left.
+        old = expiry.bronze(batch.ingested_ms)
+        report.bronze += batch.rows if old else found.rows
+        report.dead_letters += batch.dead if old else found.rows - found.good
+        report.silver += batch.good if expiry.silver(batch.ingested_ms) else found.silver
+        where = _where(batch)
+        if not expiry.bronze_right(batch.rows, batch.ingested_ms, found):
+            expected, there = str(batch.rows), str(found.rows)
+            report.differs(Difference(target.bronze, where, expected, there))
+        if not expiry.silver_right(batch.good, batch.ingested_ms, found):
+            expected, there = str(batch.good), str(found.silver)
+            report.differs(Difference(target.silver, where, expected, there))
+
+
+def _golds(
+    project: Project,
+    landers: Sequence[Lander],
+    reports: Sequence[SourceReport],
+    client: Client,
+    ledger: Ledger,
 ) -> None:
-    rows, good, silver = (int(row[k]) for k in ("rows", "good", "silver"))
-    report.received += batch.rows
-    report.batches += 1
-    report.silver += silver
-    # Beyond the TTL of bronze the ledger's counts are what is left.
-    report.bronze += batch.rows if expired else rows
-    report.dead_letters += batch.dead if expired else rows - good
-    where = _where(batch)
-    if not expired and rows != batch.rows:
-        report.differences.append(Difference(target.bronze, where, str(batch.rows), str(rows)))
-    if silver != batch.good:
-        report.differences.append(Difference(target.silver, where, str(batch.good), str(silver)))
+    """Compare the golds of a silver; the first of its sources reports them."""
+    compared = compare(project, landers, client, ledger)
+    first = reports[0]
+    first.gold = compared.values
+    first.uncompared += compared.uncompared
+    half = [o.batch for report in reports for o in report.open if o.bronze or o.silver]
+    if half and compared.differences:
+        text = f"batch {half[0]} is half stored, so gold cannot be compared yet"
+        first.uncompared += [f"{d.relation} {d.where}: {text}" for d in compared.differences]
+    else:
+        first.differs(*compared.differences)
 
 
 def _where(batch: Batch) -> str:
     hour = time.strftime("%Y-%m-%dT%H:00Z", time.gmtime(batch.ingested_ms / 1000))
     spans = ", ".join(f"part {s.part} rows {s.start} to {s.stop}" for s in batch.spans)
     return f"batch {batch.batch}, hour {hour}, {spans}"
-
-
-def _kept_since(client: Client, database: str, bronze: str) -> int:
-    """Epoch ms before which bronze may have dropped rows: a little after its oldest row."""
-    sql = f"SELECT toUnixTimestamp64Milli(min(_ingested_at)) AS oldest FROM {bronze}"  # noqa: S608
-    oldest = int(client.value(sql, database=database) or 0)
-    week = int(time.time() * 1000) - 7 * 86_400_000
-    return oldest + _TTL_SLACK_MS if 0 < oldest < week + _TTL_SLACK_MS else 0
-
-
-def gold_differences(
-    project: Project, target: Target, client: Client, found: dict[str, str] | None = None
-) -> list[Difference]:
-    """Where a gold that says what it conserves differs from the same query over silver.
-
-    Args:
-        project: whose golds they are.
-        target: tables of a source.
-        client: to the engine.
-        found: filled with gold's own values by `gold.key`.
-    """
-    silver = next(
-        r for r in project.relations() if (r.database, r.name) == (target.database, target.silver)
-    )
-    differences: list[Difference] = []
-    for gold in project.downstream(silver):
-        conserves, wanted = (gold.header.values.get(k) for k in ("conserves", "from_silver"))
-        if not (isinstance(conserves, dict) and isinstance(wanted, dict)):
-            continue
-        values, expected = _values(client, gold, conserves), _values(client, silver, wanted)
-        for key, value in values.items():
-            if found is not None:
-                found[f"{gold.name}.{key}"] = value
-            if not _same(expected.get(key, ""), value):
-                differences.append(
-                    Difference(gold.name, f"{key}, all hours", expected.get(key, ""), value)
-                )
-    return differences
-
-
-def _values(client: Client, relation: Relation, wanted: Mapping[str, str]) -> dict[str, str]:
-    # Expressions come from the project's own files, like every statement that is applied. Plain
-    # numbers name the results, so that no alias stands in for a column of the same name.
-    columns = ", ".join(
-        f"toString(ifNull({expression}, 0)) AS c{n}" for n, expression in enumerate(wanted.values())
-    )
-    sql = f"SELECT {columns} FROM `{relation.name}`"  # noqa: S608
-    row = client.rows(sql, database=relation.database)[0]
-    return {key: str(row[f"c{n}"]) for n, key in enumerate(wanted)}
-
-
-def _same(expected: str, found: str) -> bool:
-    if expected == found:
-        return True
-    try:
-        a, b = float(expected), float(found)
-    except ValueError:
-        return False
-    exact = "." not in expected and "e" not in expected.lower()
-    return not exact and math.isclose(a, b, rel_tol=_FLOAT)

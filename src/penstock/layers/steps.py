@@ -89,3 +89,14 @@ def readers(project: Project, database: str, name: str) -> Readers:
                 tuple(f"{domain.name}/{e.name}" for e in domain.endpoints if name in e.reads),
             )
     return Readers()
+
+
+def place(project: Project, step: Step) -> str:
+    """`path:line` of the statement that a step is about; empty where no file has it any more."""
+    lines = {
+        f"{relation.database}.{statement.name}": (relation.path, statement.line)
+        for relation in project.relations()
+        for statement in relation.statements
+    }
+    path, line = lines.get(step.touched) or lines.get(step.relation) or (None, 0)
+    return f"{path.relative_to(project.root).as_posix()}:{line}" if path else ""

@@ -66,7 +66,7 @@ def _params(text: Text, found: list[Token], meta: Header) -> tuple[Param, ...]:
     defaults = _mapping(text, meta, "defaults", types)
     described = _mapping(text, meta, "params", types)
     return tuple(
-        Param(name, kind, defaults.get(name), described.get(name) or "")
+        Param(name, kind, defaults.get(name), described.get(name) or "", name not in defaults)
         for name, kind in types.items()
     )
 
@@ -87,10 +87,10 @@ def _mapping(text: Text, meta: Header, key: str, params: dict[str, str]) -> dict
         known = ", ".join(params) or "the SELECT has none"
         hint = f"did you mean {near!r}?" if near else f"parameters: {known}"
         text.problem(_line(text, str(name)), f"{key} names {name!r}, no parameter", hint)
-    return {str(name): _as_text(value) for name, value in values.items()}
+    return {str(name): as_text(value) for name, value in values.items()}
 
 
-def _as_text(value: object) -> str | None:
+def as_text(value: object) -> str | None:
     """A YAML value as a URL would carry it."""
     if value is None:
         return None

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from penstock.errors import InvalidProjectError, Problem
-from penstock.project import endpoints, graph, references, statements, toml_files
+from penstock.project import cases, endpoints, graph, references, statements, toml_files
 from penstock.project.header import RELATION_KEYS, header
 from penstock.project.objects import (
     STAGES,
@@ -68,12 +68,9 @@ def read(root: Path, *, prefix: str = "", rules: bool = True) -> tuple[Project, 
     domains = tuple(
         _Reader(root, folder, prefix, problems).domain() for folder in _domain_folders(root)
     )
-    if not domains:
-        problems.append(
-            Problem(
-                PROJECT_FILE, 0, "the project has no domain", "make a folder with bronze/ in it"
-            )
-        )
+    if not domains and any(p.is_dir() and p.name[0] not in "._" for p in root.iterdir()):
+        hint = "penstock new source --like sample.json makes one: a folder with bronze/ in it"
+        problems.append(Problem(PROJECT_FILE, 0, "the project has no domain", hint))
     project = Project(
         root,
         described.name,
@@ -84,6 +81,7 @@ def read(root: Path, *, prefix: str = "", rules: bool = True) -> tuple[Project, 
     )
     for domain in domains:
         problems += references.problems(domain, root)
+        problems += cases.problems(domain, root)
     if rules:
         problems += broken_rules(project)
     return project, sorted(set(problems))
@@ -119,6 +117,8 @@ class _Reader:
             replace(s, into=s.into or into.get(str(s.options.get("via")), "")) for s in found
         )
         read = tuple(self._endpoint(path) for path in self._files("serve", ".sql"))
+        tests = tuple(self._case(path) for path in self._files("tests", ".toml"))
+        checks = tuple(self._endpoint(path) for path in self._files("checks", ".sql"))
         return Domain(
             self._name,
             self._database,
@@ -126,6 +126,8 @@ class _Reader:
             sources,
             graph.ordered(relations),
             tuple(e for e in read if e),
+            cases=tuple(c for c in tests if c),
+            checks=tuple(c for c in checks if c),
         )
 
     def _problem(self, path: Path, cause: str, hint: str = "", line: int = 0) -> None:
@@ -151,6 +153,8 @@ class _Reader:
         for path in sorted(folder.iterdir()) if folder.is_dir() else ():
             if path.name[0] in "._" or path.name == "README.md":
                 continue
+            if part == "tests" and path.suffix != suffix:
+                continue  # files that tests give, tests in Python
             if path.is_dir():
                 self._problem(path, f"{part}/ is flat: a folder here is not read", "move its files")
             elif path.suffix not in allowed:
@@ -179,6 +183,9 @@ class _Reader:
 
     def _source(self, path: Path) -> Source | None:
         return toml_files.source_file(path, self._relative(path), self._name, self._problems)
+
+    def _case(self, path: Path) -> cases.Case | None:
+        return cases.case_file(path, self._relative(path), self._name, self._problems)
 
     def _endpoint(self, path: Path) -> Endpoint | None:
         text = self._text(path)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
+    from penstock.project.cases import Case
     from penstock.project.lexer import Token
 
 Stage = Literal["bronze", "silver", "gold"]
@@ -178,17 +179,26 @@ class Relation:
 
 @dataclass(frozen=True, slots=True)
 class Param:
-    """A `{name:Type}` of an endpoint; `default` is text as a URL would carry it, or None."""
+    """A `{name:Type}` of an endpoint.
+
+    Attributes:
+        name: of the parameter.
+        type: ClickHouse's.
+        default: text as a URL would carry it; None is NULL, or that there is none.
+        description: from the header.
+        required: there is no default, so a request must say it.
+    """
 
     name: str
     type: str
     default: str | None
     description: str
+    required: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One file of serve/: a SELECT with typed parameters.
+    """One file of serve/ or checks/: a SELECT with typed parameters.
 
     Attributes:
         domain: name of its domain.
@@ -253,6 +263,8 @@ class Domain:
         sources: by name.
         relations: in creation order: what is read comes before what reads it.
         endpoints: by name.
+        cases: the tests, by name.
+        checks: by name; each is a SELECT whose rows are failures.
     """
 
     name: str
@@ -261,6 +273,8 @@ class Domain:
     sources: tuple[Source, ...]
     relations: tuple[Relation, ...]
     endpoints: tuple[Endpoint, ...]
+    cases: tuple[Case, ...] = ()
+    checks: tuple[Endpoint, ...] = ()
 
     def relation(self, name: str) -> Relation:
         """A relation by name. Raises UsageError, with the nearest name, where there is none."""
@@ -323,6 +337,14 @@ class Project:
     def endpoints(self) -> tuple[Endpoint, ...]:
         """All endpoints."""
         return tuple(endpoint for domain in self.domains for endpoint in domain.endpoints)
+
+    def cases(self) -> tuple[Case, ...]:
+        """All tests."""
+        return tuple(case for domain in self.domains for case in domain.cases)
+
+    def checks(self) -> tuple[Endpoint, ...]:
+        """All checks."""
+        return tuple(check for domain in self.domains for check in domain.checks)
 
     def first_silver(self, bronze: Relation) -> Relation | None:
         """The 1:1 silver of a bronze table: the relation whose view reads it; None without one."""

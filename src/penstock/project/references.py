@@ -35,6 +35,8 @@ def problems(domain: Domain, root: Path) -> Iterator[Problem]:
     yield from fit.cycle()
     for endpoint in domain.endpoints:
         yield from fit.endpoint(endpoint)
+    for check in domain.checks:
+        yield from fit.check(check)
 
 
 class _Fit:
@@ -133,6 +135,10 @@ class _Fit:
                 cause = f"{name!r} is silver: an endpoint reads gold, or silver with a reason"
                 hint = "say in the header why: `reason: …`"
                 yield self._problem(endpoint.path, line, cause, hint)
+
+    def check(self, check: Endpoint) -> Iterator[Problem]:
+        for name in check.reads:
+            yield from self._name(check.path, name, line_of(name, check.tokens))
 
     def _name(self, path: Path, name: str, line: int) -> Iterator[Problem]:
         """A name that is read: unqualified, and a relation of the domain."""

@@ -14,6 +14,7 @@ from penstock.project.findings import Finding, find, unrepeatable
 from penstock.project.lexer import NUMBER
 from penstock.project.objects import nearest
 from penstock.project.outside import reaching_out
+from penstock.project.retention import kept_ms
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -110,6 +111,8 @@ def bronze(relation: Relation) -> Iterator[Finding]:
         cause = f"TTL counts from {', '.join(sorted(columns))}" if columns else "TTL is not set"
         hint = "records expire by arrival: TTL toDateTime(_ingested_at) + INTERVAL 7 DAY"
         yield Finding(_line(relation, "TTL"), cause, hint)
+    else:
+        yield from readable_ttl(relation)
     if table.settings.get("fsync_after_insert") != "1":
         cause = "fsync_after_insert is not 1: an acknowledged batch could be lost with the power"
         yield Finding(_line(relation, "SETTINGS"), cause, "SETTINGS … fsync_after_insert = 1")
@@ -278,6 +281,18 @@ def silver_ttl(relation: Relation) -> Iterator[Finding]:
     if columns - {"_ingested_at"}:
         cause = f"TTL counts from {', '.join(sorted(columns))}: old rows vanish as they are loaded"
         hint = "count from arrival: TTL toDateTime(_ingested_at) + INTERVAL …"
+        yield Finding(_line(relation, "TTL"), cause, hint)
+    else:
+        yield from readable_ttl(relation)
+
+
+def readable_ttl(relation: Relation) -> Iterator[Finding]:
+    """Reconcile and the boot audit have to know which batches may have expired."""
+    try:
+        kept_ms(relation)
+    except ValueError as error:
+        cause = f"TTL {error} does not say plainly how long rows are kept"
+        hint = "write TTL toDateTime(_ingested_at) + INTERVAL 7 DAY"
         yield Finding(_line(relation, "TTL"), cause, hint)
 
 

@@ -13,7 +13,7 @@ from penstock.project.objects import Source, SourceKind, nearest
 from penstock.settings import SETTINGS, size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
@@ -83,7 +83,7 @@ class ProjectFile:
 
 def project_file(path: Path, problems: list[Problem]) -> ProjectFile:
     """Read penstock.toml; mistakes are added to `problems`."""
-    toml = _Toml(path, path.name, problems)
+    toml = TomlFile(path, path.name, problems)
     toml.check(_PROJECT)
     name = str(toml.values.get("name", ""))
     if not name and not toml.broken:
@@ -120,7 +120,7 @@ def source_file(path: Path, file: str, domain: str, problems: list[Problem]) -> 
         domain: the domain's name.
         problems: mistakes are added to it.
     """
-    toml = _Toml(path, file, problems)
+    toml = TomlFile(path, file, problems)
     if toml.broken:
         return None
     kind = toml.values.get("kind")
@@ -167,7 +167,7 @@ def _suggest(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_0123456789") or "project"
 
 
-def _using(toml: _Toml, path: Path) -> None:
+def _using(toml: TomlFile, path: Path) -> None:
     name = str(toml.values["using"])
     beside = sorted(p.name for p in path.parent.glob("*.sql"))
     if name in beside:
@@ -177,15 +177,29 @@ def _using(toml: _Toml, path: Path) -> None:
     toml.problem("using", f"there is no {name!r} in sources/", hint)
 
 
-class _Toml:
-    """One TOML file and the mistakes in it."""
+class TomlFile:
+    """One TOML file and the mistakes in it.
 
-    def __init__(self, path: Path, file: str, problems: list[Problem]) -> None:
+    Args:
+        path: the file.
+        file: its path relative to the project's root, for messages.
+        problems: mistakes are added to it.
+        number: makes a number with a fraction from its text.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        file: str,
+        problems: list[Problem],
+        *,
+        number: Callable[[str], object] = float,
+    ) -> None:
         self.path, self.file, self._problems = path, file, problems
         self.values: dict[str, object] = {}
         self.broken = False
         try:
-            self.values = tomllib.loads(path.read_text(encoding="utf-8"))
+            self.values = tomllib.loads(path.read_text(encoding="utf-8"), parse_float=number)
         except tomllib.TOMLDecodeError as error:
             self.broken = True
             line = re.search(r"at line (\d+)", str(error))

@@ -35,7 +35,7 @@ class Changes:
         journal: of applies.
         ledger: of batches.
         landers: to be held.
-        audit: has to pass before a batch that a crash left open is landed.
+        audit: starts the landers; has to pass before a batch that a crash left open is landed.
         landing: whether the landers run.
     """
 
@@ -58,6 +58,9 @@ class Changes:
             self._recover(self.plan(terms.consent, wanted).steps)
         held = replace(terms, quiet=partial(self._quiet, wanted))
         applied = applying.apply(wanted, self.client, self.journal, held)
+        if not applied.steps:  # what a source lands in may have changed all the same
+            with self._quiet(wanted, ()):
+                pass
         self.project = wanted
         self.ledger.bump(sorted({step.touched for step in applied.steps}))
         return applied
@@ -67,7 +70,6 @@ class Changes:
         if any(step.quiet for step in steps):
             self.audit()
             for lander in self.landers:
-                lander.start()
                 lander.recover()
 
     @contextmanager
@@ -78,6 +80,8 @@ class Changes:
         backfill counts them as well.
         """
         needed = any(step.quiet for step in steps)
+        sources = [lander.source for lander in self.landers]
+        targets = [Target.of(wanted, source.domain, source.name) for source in sources]
         with ExitStack() as held:
             for lander in self.landers:
                 held.enter_context(lander.hold)
@@ -90,5 +94,5 @@ class Changes:
                     "applied all the same",
                 )
             yield
-            for lander in self.landers:  # what a batch changes from now on
-                lander.target = Target.of(wanted, lander.source.domain, lander.source.name)
+            for lander, target in zip(self.landers, targets, strict=True):
+                lander.target = target  # what a batch changes from now on

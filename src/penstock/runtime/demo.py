@@ -25,7 +25,10 @@ HISTORY_DAYS = 30
 # Rows a second that history may take: well under what landing does, so that live rows stay fresh.
 HISTORY_RATE = 60_000
 _DAY = timedelta(days=1)
-_SENDERS = ("live", "recent", "history")
+_DAY_ROWS = HISTORY_ROWS // HISTORY_DAYS
+_PAST = ("recent", "history")
+_SENDERS = ("live", *_PAST)
+_PLAN = "demo_past"  # note: until when, of how many homes, and how far earlier runs came
 _FILES = ("household_power", "appliances_energy")
 _DRAIN = 60.0
 _END = 20.0  # seconds a sender may take to write its last counts
@@ -53,31 +56,51 @@ class Demo:
 
     def start(self) -> None:
         """Start the senders; what an earlier run has sent already is not sent again."""
+        # What waits in the spool since a kill counts, too: it is landed in this run.
         self._earlier = self._received()
+        plan = self._plan()
         for name in _SENDERS:
             self._truth_file(name).unlink(missing_ok=True)
         now = str(int(time.time()))
         self._spawn("live", ["--homes", str(self.homes), "--seed", now])
-        fresh = self.platform.ledger.get("demo_history") is None
-        if self.history and fresh:
-            self.platform.ledger.put("demo_history", "started")
-            self._send_history()
-        if fresh:
-            self._loader = threading.Thread(target=self._load_files, daemon=True)
-            self._loader.start()
+        if self.history:
+            self._send_history(plan)
+        self._loader = threading.Thread(target=self._load_files, daemon=True)
+        self._loader.start()
 
-    def _send_history(self) -> None:
-        """The last day first, so that charts and «yesterday» fill within seconds."""
-        now = datetime.now(UTC)
-        day = HISTORY_ROWS // HISTORY_DAYS
-        pieces = (
-            ("recent", now, 1, day),
-            ("history", now - _DAY, HISTORY_DAYS - 1, HISTORY_ROWS - day),
+    def _plan(self) -> dict[str, Any]:
+        """The history that is to be sent and how far earlier runs came with it, by the ledger.
+
+        A history is a function of its seed, its end and its homes, so a later run goes on at the
+        very reading. Bodies whose answers a kill has cut off are left out, as they may be there.
+        """
+        note = self.platform.ledger.get(_PLAN)
+        plan: dict[str, Any] = (
+            json.loads(note)
+            if note
+            else {"until": datetime.now(UTC).isoformat(), "homes": self.homes, "sent": {}}
         )
-        for seed, (name, until, days, rows) in enumerate(pieces, start=1):
-            words = ["--history", f"{days}d", "--start", until.isoformat(), "--rows", str(rows)]
-            words += ["--rate", str(HISTORY_RATE), "--homes", str(self.homes)]
-            self._spawn(name, [*words, "--seed", str(seed)])
+        for name in _PAST:
+            plan["sent"][name] = max(plan["sent"].get(name, 0), self._reached(name))
+        if note or self.history:
+            self.platform.ledger.put(_PLAN, json.dumps(plan))
+        return plan
+
+    def _send_history(self, plan: dict[str, Any]) -> None:
+        """The last day first, so that charts and «yesterday» fill within seconds."""
+        self._past = plan
+        until = datetime.fromisoformat(plan["until"])
+        pieces = (
+            ("recent", until, 1, _DAY_ROWS),
+            ("history", until - _DAY, HISTORY_DAYS - 1, HISTORY_ROWS - _DAY_ROWS),
+        )
+        for seed, (name, end, days, rows) in enumerate(pieces, start=1):
+            sent = plan["sent"][name]
+            if rows - sent < plan["homes"]:  # each home gets the same number of them
+                continue
+            words = ["--history", f"{days}d", "--start", end.isoformat(), "--rows", str(rows)]
+            words += ["--rate", str(HISTORY_RATE), "--homes", str(plan["homes"])]
+            self._spawn(name, [*words, "--seed", str(seed), "--skip", str(sent)])
         self.platform.history = self._progress
 
     def finish(self) -> dict[str, Any]:
@@ -100,15 +123,18 @@ class Demo:
         reconciled = self.platform.reconcile()
         status = self.platform.status()
         sent = sum(self._truth(name).get("acknowledged", 0) for name in _SENDERS)
-        received = self._earlier + sent + sum(self._loaded)
+        counted = self._earlier + sent + sum(self._loaded)
+        # Whoever else has sent something meanwhile (curl, say) did not count for us.
+        received = status["balance"]["received"]
         silver = sum(s["silver"] for s in reconciled["sources"])
         dead = sum(s["dead_letters"] for s in reconciled["sources"])
         fresh = {k: status["freshness_ms"][k] for k in ("p50", "p99")}
         counts = {"received": received, "silver": silver, "dead_letters": dead}
-        ok = reconciled["ok"] and received == silver + dead
+        ok = reconciled["ok"] and counted <= received == silver + dead
         verdict = {"ok": ok, "sources": reconciled["sources"]}
         return {
             **counts,
+            "others": received - counted,
             "reconcile": verdict,
             "freshness_ms": fresh,
             "domains": {"homes": {**counts, "reconcile": {"ok": ok}, "freshness_ms": fresh}},
@@ -137,8 +163,12 @@ class Demo:
     def _load_files(self) -> None:
         """The real houses, moved to end now."""
         for name in _FILES:
+            note = f"demo_file_{name}"
             if self._stopping.is_set():
                 return
+            if self.platform.ledger.get(note):
+                continue
+            self.platform.ledger.put(note, "sent")  # before: half of one twice would be worse
             words = [sys.executable, "-m", "penstock.cli", "ingest", f"homes/{name}", "--json"]
             words += ["--project", str(self.platform.project.root), "--shift-to", "now"]
             words += ["--url", self.url]
@@ -149,11 +179,19 @@ class Demo:
                 self._loaded.append(int(json.loads(done.stdout)["acknowledged"]))
 
     def _progress(self) -> dict[str, int] | None:
-        done = sum(int(self._truth(name).get("acknowledged", 0)) for name in _SENDERS[1:])
-        return {"done": done, "target": HISTORY_ROWS} if done < HISTORY_ROWS else None
+        done = sum(max(self._past["sent"][name], self._reached(name)) for name in _PAST)
+        open_end = HISTORY_ROWS - done > self._past["homes"]
+        return {"done": done, "target": HISTORY_ROWS} if open_end else None
+
+    def _reached(self, name: str) -> int:
+        """The reading after the last one that a sender of history has handed over."""
+        truth = self._truth(name)
+        if not truth:
+            return 0
+        return int(truth["first"]) + int(truth["sent"]) - int(truth["of_sent"]["duplicates"])
 
     def _received(self) -> int:
-        return sum(total.rows for total in self.platform.ledger.totals().values())
+        return int(self.platform.status()["balance"]["received"])
 
     def _truth_file(self, name: str) -> Path:
         return self.platform.data / f"truth-{name}.json"

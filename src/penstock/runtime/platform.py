@@ -20,19 +20,24 @@ from penstock.engine.client import Address, Client
 from penstock.engine.datadir import Ownership
 from penstock.engine.datadir import key as owner_key
 from penstock.engine.process import EngineProcess
-from penstock.errors import PenstockError, UsageError
+from penstock.engine.writes import Writes
+from penstock.errors import PenstockError, RefusedChangeError, StoreDownError, UsageError
 from penstock.layers.apply import Applied, Terms
 from penstock.layers.landing import Hooks, Lander, Limits, Target
 from penstock.layers.reconcile import as_document, reconcile
 from penstock.layers.states import Consent
 from penstock.project import load
-from penstock.runtime.audit import audit
+from penstock.runtime.audit import audit, catch_up
 from penstock.runtime.changes import Changes
 from penstock.runtime.freshness import Freshness
+from penstock.runtime.pulse import Pulse
+from penstock.runtime.shared import Shared
 from penstock.serve.app import Application, Services
 from penstock.serve.cache import Versions
+from penstock.serve.idempotency import Idempotency
 from penstock.sources.http import HttpSource
 from penstock.store.database import Store
+from penstock.store.idempotency import IdempotencyKeys
 from penstock.store.journal import Journal
 from penstock.store.ledger import Ledger
 
@@ -48,6 +53,7 @@ if TYPE_CHECKING:
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 _PAUSE = 5.0  # seconds before a lander that failed is started again
 _SWEEP = 30.0  # seconds between looks for spool segments that may go
+_AUDIT_MS = 600_000  # batches wait that long to be audited together
 _log = structlog.get_logger(__name__)
 
 
@@ -64,15 +70,20 @@ class Platform:
         self.project, self.settings, self.data = project, settings, data
         self.landers: list[Lander] = []
         self.history: Callable[[], dict[str, int] | None] = lambda: None
+        self.problems: Callable[[], list[dict[str, str | int]]] = list
+        self.on_apply: Callable[[], None] = lambda: None
+        self._application: Application | None = None
         self._sources: dict[tuple[str, str], HttpSource] = {}
         self._base: dict[tuple[str, str], int] = {}
         self._versions = Versions()
         self._freshness = Freshness()
+        self._adopting = threading.Lock()
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
         self._engine: EngineProcess | None = None
         self._engine_version = ""
         self._audited = False
+        self.reconcile = Shared(self._reconcile)
         if settings.text("host") not in _LOOPBACK:
             raise UsageError(
                 f"host {settings.text('host')} is not this machine, and there is no login yet",
@@ -93,7 +104,6 @@ class Platform:
             applied = self.changes.apply(Terms(unasked=True))
             if land:
                 # Not when only looking: reconcile has to list what the audit refuses to land on.
-                self._audit()
                 self._start_landers()
         except PenstockError:
             self.stop()
@@ -108,15 +118,19 @@ class Platform:
         """
         self._owner = Ownership(self.data / "platform.lock", wait=1.0)
         try:
-            self.store = Store.open(self.data / "penstock.db")
+            self.store = Store.open(self.settings.text("database_url") or self.data / "penstock.db")
             self.ledger = Ledger(self.store)
-            self.client = Client(self._start_engine())
+            self._keys = IdempotencyKeys(self.store)
+            self._idempotency = Idempotency(self._keys)
+            address = self._start_engine()
+            self.client, self._pulse = Client(address), Pulse(address)
             self._engine_version = str(self.client.value("SELECT version()"))
-            self._make_landers()
+            for source, lander in self._make_landers():
+                self._take(source, lander)
             self.changes = Changes(
                 self.project,
                 self.client,
-                Journal(self.store),
+                Journal(self.store, self.data),
                 self.ledger,
                 self.landers,
                 audit=self._audit,
@@ -127,13 +141,14 @@ class Platform:
 
     def application(self) -> Application:
         """The web application of this platform."""
-        return Application(
+        self._application = Application(
             Services(
                 project=self.project,
                 client=self.client,
                 versions=self._versions,
                 sources=self._sources,
                 landed=_landed,
+                idempotency=self._idempotency,
                 status=self.status,
                 reconcile=self.reconcile,
                 ready=self._ready,
@@ -142,34 +157,69 @@ class Platform:
                 key=owner_key(self.data),
             )
         )
+        return self._application
+
+    def adopt(self, project: Project, terms: Terms | None = None) -> Applied:
+        """Serve another version of the project in place of the one before.
+
+        Args:
+            project: loaded and valid.
+            terms: how far its changes may go; by default as far as they need nobody's consent.
+
+        Raises:
+            PenstockError: it cannot be served; the version before goes on.
+        """
+        with self._adopting:  # a save and `penstock apply` may ask at the same time
+            wanted = {(s.domain, s.name) for s in project.sources() if s.kind == "http"}
+            if lost := sorted({_key(lander) for lander in self.landers} - wanted):
+                raise RefusedChangeError(
+                    f"the source {'/'.join(lost[0])} runs and its file is gone",
+                    next_step="put it back, or stop `penstock up` and start it again to let go "
+                    "of it",
+                )
+            applied = self.changes.apply(terms or Terms(unasked=True), project)
+            self.project = project
+            self._versions.bump(tuple({step.touched for step in applied.steps}))
+            if self._application is not None:
+                self._application.adopt(project)
+            for source, lander in self._make_landers():
+                lander.start()
+                self._start_lander(source, lander)
+                self._take(source, lander)  # nothing is sent to it before it is counted
+        return applied
 
     def stop(self) -> None:
         """Land what is being landed, then let go of everything."""
         self._stop.set()
         for thread in self._threads:
             thread.join(30)
-        for source in self._sources.values():
+        for source in list(self._sources.values()):
             source.close()
         if self._audited:  # else the next start has the same doubts as this one
-            self.ledger.put("clean_stop", "yes")
+            try:
+                self.ledger.put("clean_stop", "yes")
+            except StoreDownError as error:
+                _log.warning("stop_not_noted", reason=error.what)  # so the next start audits
         if hasattr(self, "client"):
             self.client.close()
+            self._pulse.close()
         if self._engine is not None:
             self._engine.stop()
         if hasattr(self, "store"):
+            self._idempotency.close()
             self.store.close()
         self._owner.release()
 
     def drain(self, seconds: float) -> bool:
         """Wait until everything received is landed; False where that took too long."""
         deadline = time.monotonic() + seconds
-        while any(source.spool.rows_waiting for source in self._sources.values()):
+        while any(source.spool.rows_waiting for source in list(self._sources.values())):
             if time.monotonic() > deadline:
                 return False
             time.sleep(0.05)
         return True
 
-    def reconcile(self) -> dict[str, Any]:
+    def _reconcile(self) -> dict[str, Any]:
         """The proof of counts, as a document."""
         return as_document(reconcile(self.project, self.landers, self.client, self.ledger))
 
@@ -197,6 +247,7 @@ class Platform:
                 "difference": received - silver - dead - in_flight,
             },
             "history": self.history(),
+            "problems": self.problems(),
         }
 
     @property
@@ -212,36 +263,50 @@ class Platform:
             self.data, self.settings.number("engine_port"), self.settings.number("engine_memory")
         )
         self._engine.start()
+        self._versions.elsewhere = Writes(self.data / "engine.writes").count
         return self._engine.address
 
-    def _make_landers(self) -> None:
+    def _make_landers(self) -> list[tuple[HttpSource, Lander]]:
+        """A lander for each HTTP source that has none yet."""
         limits = Limits(
             rows=min(self.settings.number("batch_rows"), 500_000),
             size=min(self.settings.number("batch_bytes"), 128 * 1024 * 1024),
             age=self.settings.seconds("batch_age"),
         )
         hooks = Hooks(self._engine_starts, self._restart_engine, self._closed)
+        made = []
         for wanted in self.project.sources():
-            if wanted.kind != "http":
+            if wanted.kind != "http" or (wanted.domain, wanted.name) in self._sources:
                 continue
             folder = self.data / "spool" / f"{wanted.domain}.{wanted.name}"
             limit = self.settings.number("spool_bytes")
             source = HttpSource(wanted.domain, wanted.name, folder, limit=limit)
             target = Target.of(self.project, wanted.domain, wanted.name)
-            self._sources[wanted.domain, wanted.name] = source
-            self.landers.append(Lander(source, target, self.ledger, self.client, limits, hooks))
+            lander = Lander(source, target, self.ledger, self.client, limits, hooks)
+            made.append((source, lander))
+        return made
 
     def _start_landers(self) -> None:
+        self._audit()
         for lander in self.landers:
-            lander.start()
-            key = (lander.source.domain, lander.source.name)
-            landed = self.ledger.totals().get(key)
-            lander.state.good = landed.good if landed else 0
-            lander.state.dead = landed.dead if landed else 0
-            self._base[key] = (landed.rows if landed else 0) + self._sources[key].spool.rows_waiting
-            self._thread(partial(self._supervise, lander), f"land-{key[0]}-{key[1]}")
+            self._start_lander(self._sources[_key(lander)], lander)
         self.changes.landing = True
         self._thread(self._sweep, "spool-sweep")
+
+    def _take(self, source: HttpSource, lander: Lander) -> None:
+        self._sources[_key(lander)] = source
+        self.landers.append(lander)
+
+    def _start_lander(self, source: HttpSource, lander: Lander) -> None:
+        key = _key(lander)
+        landed = self.ledger.totals().get(key)
+        lander.state.good = landed.good if landed else 0
+        lander.state.dead = landed.dead if landed else 0
+        self._base[key] = (landed.rows if landed else 0) + source.spool.rows_waiting
+        done, left = self._keys.resolve(*key, source.spool.tagged)
+        if done or left:
+            _log.info("idempotency_keys_resolved", source=key, done=done, left=left)
+        self._thread(partial(self._supervise, lander), f"land-{key[0]}-{key[1]}")
 
     def _thread(self, work: Callable[[], None], name: str) -> None:
         thread = threading.Thread(target=work, name=name, daemon=True)
@@ -264,11 +329,24 @@ class Platform:
             self._stop.wait(_PAUSE)
 
     def _sweep(self) -> None:
-        """Let the spool forget what is landed and old enough."""
         while not self._stop.wait(_SWEEP):
-            older = int((time.time() - self.settings.seconds("spool_keep")) * 1000)
-            for source in self._sources.values():
-                source.spool.forget(older_ms=older)
+            try:
+                self.tidy()
+                self._keys.sweep()
+            except (PenstockError, OSError) as error:  # the next sweep tries again
+                _log.error("sweep_failed", why=f"{type(error).__name__}: {error}")
+
+    def tidy(self) -> None:
+        """Count again what landed an hour ago; the spool forgets only what passes.
+
+        Raises:
+            LandingBlockedError: a batch is not in the engine any more; its records stay.
+        """
+        older = int((time.time() - self.settings.seconds("spool_keep")) * 1000)
+        if self.ledger.unaudited(limit=1, before_ms=older - _AUDIT_MS):
+            catch_up(self.landers, self.ledger, before_ms=older)
+        for source in list(self._sources.values()):
+            source.spool.forget(older_ms=min(older, self._idempotency.since_ms))
 
     def _apply(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         """Apply the files as they are now, on request."""
@@ -280,14 +358,16 @@ class Platform:
             )
         project = load(self.project.root, prefix=self.settings.text("prefix"))
         terms = Terms(Consent.read(asked), fingerprint=str(asked.get("fingerprint", "")))
-        done = self.changes.apply(terms, project)
-        self.project = project
-        self._versions.bump(tuple({step.touched for step in done.steps}))
-        return done.document()
+        applied = self.adopt(project, terms)
+        self.on_apply()
+        return applied.document()
 
     def _audit(self) -> None:
+        """Take the streams over, and count again where that is due; once."""
         if self._audited:
             return
+        for lander in self.landers:
+            lander.start()
         audited = audit(self.project, self.landers, self.ledger)
         if audited:
             _log.info("boot_audit", batches=audited)
@@ -307,7 +387,7 @@ class Platform:
         self._freshness.note(batch.rows, batch.closed_ms - received_ms)
 
     def _source_status(self, lander: Lander) -> dict[str, Any]:
-        key = (lander.source.domain, lander.source.name)
+        key = _key(lander)
         source = self._sources[key]
         with lander.counting:
             accepted, waiting = source.spool.counts()
@@ -326,7 +406,12 @@ class Platform:
 
     def _ready(self) -> bool:
         blocked = any(lander.state.name == "blocked" for lander in self.landers)
-        return not blocked and (self._engine is None or self._engine.state == "up")
+        up = self._engine is None or self._engine.state == "up"
+        return not blocked and up and self._pulse.beats()
+
+
+def _key(lander: Lander) -> tuple[str, str]:
+    return lander.source.domain, lander.source.name
 
 
 def _landed(source: HttpSource, receipt: Receipt) -> bool:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from penstock.runtime.platform import Platform
 
-_GRACE = 3  # seconds that open requests may take after Ctrl-C
+_GRACE = 2  # seconds that open requests may take after Ctrl-C
 
 
 def reserve(platform: Platform) -> socket.socket:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,25 +15,26 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from penstock.engine.strangers import is_stranger
-from penstock.errors import PenstockError
+from penstock.errors import BadInputError, PenstockError
 from penstock.layers import dead_letters
 from penstock.serve.admin import Admin
 from penstock.serve.cache import Cache, Versions
 from penstock.serve.endpoints import Endpoints
-from penstock.serve.ingest import Ingest
+from penstock.serve.ingest import Ingest, Landing
 from penstock.serve.live import Live
 from penstock.serve.openapi import document
 from penstock.serve.problems import on_error, on_refusal, problem
 from penstock.serve.ui import Page
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
     from starlette.requests import Request
     from starlette.types import ASGIApp, Receive, Scope, Send
 
     from penstock.engine.client import Client
     from penstock.project.objects import Project
+    from penstock.serve.idempotency import Idempotency
     from penstock.sources.http import HttpSource, Receipt
 
 _UI = Path(__file__).parent / "_ui"
@@ -51,6 +52,7 @@ class Services:
         versions: of tables, bumped as batches land.
         sources: the HTTP sources by (domain, name).
         landed: whether the rows of a receipt can be queried.
+        idempotency: the keys in use.
         status: the status document.
         reconcile: the proof of counts; may take a while.
         ready: whether the engine answers and no source is blocked.
@@ -64,6 +66,7 @@ class Services:
     versions: Versions
     sources: Mapping[tuple[str, str], HttpSource]
     landed: Callable[[HttpSource, Receipt], bool]
+    idempotency: Idempotency
     status: Callable[[], dict[str, Any]]
     reconcile: Callable[[], dict[str, Any]]
     ready: Callable[[], bool]
@@ -81,8 +84,11 @@ class Application:
 
     def __init__(self, services: Services) -> None:
         self._services = services
+        self._newest: tuple[int, bytes] | None = None
         endpoints = Endpoints(services.project, services.client, Cache(services.versions))
-        ingest = Ingest(services.sources, services.landed, services.max_body)
+        landing = Landing(services.landed, self._refused)
+        self._endpoints = endpoints
+        ingest = Ingest(services.sources, landing, services.idempotency, services.max_body)
         self.live = Live(endpoints, services.versions, self._documents())
         self._openapi = document(services.project)
         routes = [
@@ -111,34 +117,66 @@ class Application:
             )
         )
 
+    def adopt(self, project: Project) -> None:
+        """Serve another version of the project: what is asked from now on, open tiles as well."""
+        self._services = replace(self._services, project=project)
+        self._openapi = document(project)
+        self._endpoints.adopt(project)
+
     @asynccontextmanager
     async def _lifespan(self, _app: Starlette) -> AsyncIterator[None]:
         yield
         await self.live.close()
 
     def _documents(self) -> dict[str, Any]:
-        first = self._services.project.domains[0].name if self._services.project.domains else ""
-
         async def status() -> bytes:
             return json.dumps(await asyncio.to_thread(self._services.status)).encode()
 
         async def letters() -> bytes:
-            return json.dumps(await asyncio.to_thread(self._letters, first, 20)).encode()
+            """Asked for each second; read from the tables only when there are others."""
+            domains = self._services.project.domains
+            total = self._dead(domains[0].name) if domains else 0
+            if self._newest is None or self._newest[0] != total:
+                document = await asyncio.to_thread(self._letters, "", 20)
+                self._newest = (total, json.dumps(document).encode())
+            return self._newest[1]
 
-        return {"status": status, **({"dead_letters": letters} if first else {})}
+        return {"status": status, "dead_letters": letters}
+
+    def _refused(
+        self, source: tuple[str, str], receipts: Sequence[Receipt], most: int
+    ) -> dead_letters.Refused:
+        services = self._services  # as they are now: files may have been taken up since
+        return dead_letters.within(services.project, services.client, source, receipts, most)
 
     def _letters(self, domain: str, limit: int) -> dict[str, Any]:
-        found = self._services.project.domain(domain)
-        total = sum(int(g["rows"]) for g in dead_letters.groups(found, self._services.client))
-        return {"total": total, "items": dead_letters.newest(found, self._services.client, limit)}
+        """The newest dead letters of a domain; of the first where none is named."""
+        project = self._services.project
+        if not domain and not project.domains:
+            return {"total": 0, "items": []}
+        found = project.domain(domain) if domain else project.domains[0]
+        items = dead_letters.newest(found, self._services.client, limit)
+        return {"total": self._dead(found.name), "items": items}
+
+    def _dead(self, domain: str) -> int:
+        """Dead letters of a domain, ever."""
+        sources = self._services.status()["sources"]
+        return sum(source["dead"] for source in sources if source["domain"] == domain)
 
     async def _status(self, _request: Request) -> Response:
         return JSONResponse(await asyncio.to_thread(self._services.status))
 
     async def _dead_letters(self, request: Request) -> Response:
-        domain = request.query_params.get("domain") or self._services.project.domains[0].name
+        domain = request.query_params.get("domain", "")
         text = request.query_params.get("limit", "20")
-        limit = min(int(text), _MOST_LETTERS) if text.isdecimal() else 20
+        if not text.isdecimal() or len(text) > len(str(_MOST_LETTERS)):
+            raise BadInputError(
+                400,
+                "Bad parameter",
+                f"limit is {text[:20]!r}",
+                next_step=f"a whole number of at most {_MOST_LETTERS:,}",
+            )
+        limit = min(int(text), _MOST_LETTERS)
         return JSONResponse(await asyncio.to_thread(self._letters, domain, limit))
 
     async def _reconcile(self, _request: Request) -> Response:
@@ -167,7 +205,11 @@ class SameOrigin:
         if scope["type"] == "http":
             headers = {k.decode("latin-1"): v.decode("latin-1") for k, v in scope["headers"]}
             # A link from another page may open ours: only that, and only to read.
-            opens = headers.get("sec-fetch-mode") == "navigate" and scope["method"] == "GET"
+            opens = (
+                headers.get("sec-fetch-mode") == "navigate"
+                and headers.get("sec-fetch-dest", "document") == "document"
+                and scope["method"] == "GET"
+            )
             if opens:
                 headers.pop("sec-fetch-site", None)
             if is_stranger(headers):
@@ -184,18 +226,17 @@ class SameOrigin:
 
 
 def _exposition(status: dict[str, Any]) -> str:
-    """The status as Prometheus text."""
-    lines = [
-        "# TYPE penstock_rows_accepted_total counter",
-        "# TYPE penstock_rows_landed_total counter",
-        "# TYPE penstock_rows_in_flight gauge",
-    ]
-    for source in status["sources"]:
-        labels = f'{{domain="{source["domain"]}",source="{source["source"]}"}}'
+    """The status as Prometheus text: each metric's lines as one group."""
+    lines: list[str] = []
+    for name, kind, key in (
+        ("rows_accepted_total", "counter", "accepted"),
+        ("rows_landed_total", "counter", "landed"),
+        ("rows_in_flight", "gauge", "in_flight"),
+    ):
+        lines.append(f"# TYPE penstock_{name} {kind}")
         lines += [
-            f"penstock_rows_accepted_total{labels} {source['accepted']}",
-            f"penstock_rows_landed_total{labels} {source['landed']}",
-            f"penstock_rows_in_flight{labels} {source['in_flight']}",
+            f'penstock_{name}{{domain="{s["domain"]}",source="{s["source"]}"}} {s[key]}'
+            for s in status["sources"]
         ]
     balance, fresh = status["balance"], status["freshness_ms"]
     lines += [

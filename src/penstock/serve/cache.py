@@ -18,14 +18,24 @@ if TYPE_CHECKING:
 
     from penstock.project.objects import Endpoint
 
-_MOVING = re.compile(r"\b(?:now|now64|today|yesterday|rand\w*|dictGet\w*)\s*\(", re.IGNORECASE)
+# Functions whose value is another one each time, of the engine's own list.
+_MOVING = re.compile(
+    r"\b(?:now\w*|today|yesterday|(?:utc|current)_?(?:time|date)\w*|curdate|rand\w*|generate\w*id\w*|"
+    r"fuzzBits|uptime|dict(?:Get|Has|Is)\w*)\s*\(|\bcurrent_(?:timestamp|date)\b",
+    re.IGNORECASE,
+)
 _ENTRIES, _BYTES = 1000, 64 * 1024 * 1024  # most answers held, most bytes in them
 
 
 class Versions:
-    """How often each table has changed, as this process saw it."""
+    """How often each table has changed, as this process saw it.
 
-    def __init__(self) -> None:
+    Args:
+        elsewhere: how often somebody else has written to any table.
+    """
+
+    def __init__(self, elsewhere: Callable[[], int] = lambda: 0) -> None:
+        self.elsewhere = elsewhere
         self._lock = threading.Lock()
         self._counts: dict[str, int] = {}
 
@@ -36,9 +46,9 @@ class Versions:
                 self._counts[table] = self._counts.get(table, 0) + 1
 
     def of(self, tables: tuple[str, ...]) -> tuple[int, ...]:
-        """The versions of tables, in their order."""
+        """The versions of tables, in their order, and that of all that others wrote."""
         with self._lock:
-            return tuple(self._counts.get(table, 0) for table in tables)
+            return (*(self._counts.get(table, 0) for table in tables), self.elsewhere())
 
 
 @dataclass(frozen=True, slots=True)

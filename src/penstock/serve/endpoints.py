@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import Response
 
-from penstock.errors import BadInputError, UsageError
+from penstock.errors import UsageError
+from penstock.serve.params import bind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,6 +28,8 @@ FORMATS = {
     "parquet": ("Parquet", "application/vnd.apache.parquet"),
     "arrow": ("Arrow", "application/vnd.apache.arrow.file"),
 }
+# How long a query took would give equal answers different tags.
+_SETTINGS = {"output_format_write_statistics": "0"}
 
 
 class Endpoints:
@@ -40,6 +43,12 @@ class Endpoints:
 
     def __init__(self, project: Project, client: Client, cache: Cache) -> None:
         self._project, self._client, self._cache = project, client, cache
+        self.version = 0
+
+    def adopt(self, project: Project) -> None:
+        """Answer by another version of the project; `version` counts them."""
+        self._project = project
+        self.version += 1
 
     async def __call__(self, request: Request) -> Response:
         """Answer one request.
@@ -86,39 +95,20 @@ class Endpoints:
             BadInputError: an unknown or a missing parameter. EngineError: the query failed.
         """
         params = bind(endpoint, given)
+        # With the SELECT in its key no answer outlives a change of the file, not even one whose
+        # query had begun before.
         key = (endpoint.domain, endpoint.name, form, *(f"{k}={v}" for k, v in params.items()))
+        key += (endpoint.sql,)
         return await self._cache.get(
             endpoint,
             key,
             lambda: asyncio.to_thread(
-                self._client.fetch, endpoint.sql, form, database=endpoint.database, params=params
+                self._client.fetch,
+                endpoint.sql,
+                form,
+                database=endpoint.database,
+                params=params,
+                settings=_SETTINGS,
             ),
             stale=stale,
         )
-
-
-def bind(endpoint: Endpoint, given: Mapping[str, str]) -> dict[str, str]:
-    """Values of an endpoint's parameters: as given, else their defaults.
-
-    Raises:
-        BadInputError: status 400, for an unknown or a missing parameter.
-    """
-    names = [p.name for p in endpoint.params]
-    unknown = [name for name in given if name not in names]
-    if unknown:
-        raise BadInputError(
-            400,
-            "Unknown parameter",
-            f"{endpoint.name} has no parameter {unknown[0]!r}",
-            next_step=f"it has: {', '.join(names) or 'none'}",
-        )
-    values = {p.name: given.get(p.name, p.default) for p in endpoint.params}
-    missing = [name for name, value in values.items() if value is None]
-    if missing:
-        raise BadInputError(
-            400,
-            "Missing parameter",
-            f"{endpoint.name} needs {missing[0]}",
-            next_step=f"add ?{missing[0]}=…",
-        )
-    return {name: value for name, value in values.items() if value is not None}

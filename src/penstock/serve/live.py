@@ -13,9 +13,9 @@ from urllib.parse import parse_qsl, urlsplit
 import structlog
 from starlette.responses import StreamingResponse
 
-from penstock.errors import PenstockError
+from penstock.errors import BadInputError, PenstockError, UsageError
 from penstock.serve.cache import tables_of
-from penstock.serve.endpoints import bind
+from penstock.serve.params import bind
 from penstock.settings import duration
 
 if TYPE_CHECKING:
@@ -92,7 +92,15 @@ class Live:
         Raises:
             UsageError: a tile names no endpoint. BadInputError: a parameter is off.
         """
-        tiles = [self._tile(name) for name in request.query_params.getlist("tile")[:_MOST_TILES]]
+        names = request.query_params.getlist("tile")
+        if len(names) > _MOST_TILES:
+            raise BadInputError(
+                400,
+                "Too many tiles",
+                f"{len(names)} tiles are asked for; a stream has at most {_MOST_TILES}",
+                next_step="open a second stream",
+            )
+        tiles = [self._tile(name) for name in names]
         return StreamingResponse(
             self._stream(tiles),
             media_type="text/event-stream",
@@ -112,14 +120,21 @@ class Live:
                 task.cancel()
 
     def _tile(self, name: str) -> Tile:
-        if name not in self._tiles:
+        return self._tiles[name] if name in self._tiles else Tile(name, *self._find(name))
+
+    def _find(self, name: str) -> tuple[Endpoint, dict[str, str]]:
+        """The endpoint and the parameters that a tile's name says."""
+        try:
             parts = urlsplit(name)
-            domain, _, endpoint = parts.path.strip("/").rpartition("/")
-            found = self._endpoints.find(domain or None, endpoint)
-            params = dict(parse_qsl(parts.query, keep_blank_values=True))
-            bind(found, params)
-            return Tile(name, found, params)
-        return self._tiles[name]
+        except ValueError as error:
+            raise UsageError(
+                f"{name!r} names no tile", next_step="write domain/endpoint?parameter=value"
+            ) from error
+        domain, _, endpoint = parts.path.strip("/").rpartition("/")
+        found = self._endpoints.find(domain or None, endpoint)
+        params = dict(parse_qsl(parts.query, keep_blank_values=True))
+        bind(found, params)
+        return found, params
 
     async def _stream(self, tiles: list[Tile]) -> AsyncIterator[bytes]:
         viewer = Viewer()
@@ -148,7 +163,7 @@ class Live:
         tile.viewers.add(viewer)
         if tile.frame:
             viewer.send(tile.name, tile.frame)
-        if tile.task is None:
+        if tile.task is None or tile.task.done():
             tile.task = asyncio.create_task(self._refresh(tile))
 
     def _leave(self, tile: Tile | None, viewer: Viewer) -> None:
@@ -159,27 +174,29 @@ class Live:
             self._tiles.pop(tile.name, None)
             if tile.task is not None:
                 tile.task.cancel()
+                tile.task = None  # whoever holds the tile and joins now starts another
 
     async def _refresh(self, tile: Tile) -> None:
-        """Ask again when a table has changed or the clock has moved; send what is new."""
-        tables = tables_of(tile.endpoint)
-        pace = max(_TICK, duration(tile.endpoint.header.text("refresh") or "250ms"))
-        seen: tuple[int, ...] = ()
+        """Ask again when a table or a file has changed or the clock has moved; send what is new."""
         while True:
+            tables, project = tables_of(tile.endpoint), self._endpoints.version
+            pace = max(_TICK, duration(tile.endpoint.header.text("refresh") or "250ms"))
             asked = time.monotonic()
-            versions = self._versions.of(tables)
+            seen = self._versions.of(tables)
             frame = await self._ask(tile)
             for viewer in tile.viewers if frame else ():
                 viewer.send(tile.name, frame)
-            seen = versions
             while (waited := time.monotonic() - asked) < pace or (  # noqa: ASYNC110 - threads bump
-                self._versions.of(tables) == seen and waited < _CLOCK
+                self._versions.of(tables) == seen
+                and self._endpoints.version == project
+                and waited < _CLOCK
             ):
                 await asyncio.sleep(0.05)
 
     async def _ask(self, tile: Tile) -> bytes:
         """The tile's frame where it differs from the last, a problem, or nothing."""
         try:
+            tile.endpoint, tile.params = self._find(tile.name)  # as the project is now
             # One query serves all viewers already: a tile has no need of an older answer.
             answer, _ = await self._endpoints.answer(
                 tile.endpoint, tile.params, "JSONColumns", stale=False

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import penstock
+from penstock.inflate import ENCODINGS
 from penstock.serve.endpoints import FORMATS
 
 if TYPE_CHECKING:
@@ -44,24 +45,31 @@ def _ingest(source: Source) -> dict[str, Any]:
     wait = {
         "name": "wait",
         "in": "query",
-        "description": "answer 200 when the rows can be queried",
+        "description": "answer 200 when the rows can be queried, and say which became dead letters",
         "schema": {"type": "boolean", "default": False},
     }
-    accepted = {
-        "description": "rows taken",
-        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Accepted"}}},
+    key = {
+        "name": "Idempotency-Key",
+        "in": "header",
+        "description": "one for each body: a retry with it gets the stored answer, for 7 days",
+        "schema": {"type": "string", "minLength": 1, "maxLength": 255},
     }
     return {
         "operationId": f"ingest_{source.domain}_{source.name}",
-        "summary": "Send one object, an array, or one object a line; gzip is taken",
-        "parameters": [wait],
+        "summary": f"Send one object, an array, or one a line; {', '.join(ENCODINGS)} are taken",
+        "parameters": [wait, key],
         "requestBody": {"required": True, "content": body},
         "responses": {
-            "200": accepted,
-            "202": accepted,
-            **{str(status): _PROBLEM for status in (400, 404, 413, 415, 429)},
+            "200": _answer("rows that can be queried", "Landed"),
+            "202": _answer("rows taken", "Accepted"),
+            **{str(status): _PROBLEM for status in (400, 404, 409, 413, 415, 422, 429, 503)},
         },
     }
+
+
+def _answer(description: str, schema: str) -> dict[str, Any]:
+    reference = {"$ref": f"#/components/schemas/{schema}"}
+    return {"description": description, "content": {"application/json": {"schema": reference}}}
 
 
 def _endpoint(endpoint: Endpoint) -> dict[str, Any]:
@@ -76,12 +84,12 @@ def _endpoint(endpoint: Endpoint) -> dict[str, Any]:
     for param in endpoint.params:
         schema = _schema(param.type)
         if param.default is not None:
-            schema["default"] = param.default
+            schema["default"] = _default(param.default, schema["type"])
         parameters.append(
             {
                 "name": param.name,
                 "in": "query",
-                "required": param.default is None,
+                "required": param.required,
                 "description": f"{param.description} ({param.type})".strip(),
                 "schema": schema,
             }
@@ -108,6 +116,13 @@ def _schema(kind: str) -> dict[str, Any]:
     return {"type": "string"}
 
 
+def _default(text: str, kind: str) -> str | float:
+    """A default in the type that the description gives its parameter."""
+    if kind == "string":
+        return text
+    return int(text) if kind == "integer" else float(text)
+
+
 def _get(summary: str, operation: str, schema: str = "") -> dict[str, Any]:
     media: dict[str, Any] = {"schema": {"$ref": f"#/components/schemas/{schema}"} if schema else {}}
     answer = {"description": summary, "content": {"application/json": media}}
@@ -125,12 +140,25 @@ _PLATFORM = {
     "/v1/dead-letters": _get("Newest dead letters of a domain", "dead_letters", "DeadLetters"),
     "/v1/reconcile": _get("Prove that nothing is lost or doubled", "reconcile"),
     "/v1/live": _get("Server-sent events: tiles, status, dead letters", "live"),
+    "/healthz": _get("The process answers", "healthz"),
+    "/readyz": _get("The engine answers and no source is blocked", "readyz"),
+    "/metrics": _get("Prometheus text", "metrics"),
 }
 _SCHEMAS = {
     "Problem": _object(
         type=_TEXT, title=_TEXT, status=_WHOLE, detail=_TEXT, code=_TEXT, next=_TEXT
     ),
     "Accepted": _object(accepted=_WHOLE, source=_TEXT),
+    "Landed": _object(
+        accepted=_WHOLE,
+        source=_TEXT,
+        stored=_WHOLE,
+        dead=_WHOLE,
+        dead_letters={  # the first hundred; rows count from 0
+            "type": "array",
+            "items": _object(row=_WHOLE, reason=_TEXT),
+        },
+    ),
     "Status": _object(
         version=_TEXT,
         project=_TEXT,
@@ -148,6 +176,11 @@ _SCHEMAS = {
             received=_WHOLE, silver=_WHOLE, dead_letters=_WHOLE, in_flight=_WHOLE,
             difference=_WHOLE,
         ),
+        problems={
+            "type": "array",
+            "description": "mistakes in the project's files as saved; those before are served",
+            "items": _object(file=_TEXT, line=_WHOLE, cause=_TEXT, hint=_TEXT),
+        },
         history={"type": ["object", "null"], "properties": {"done": _WHOLE, "target": _WHOLE}},
     ),
     "DeadLetters": _object(

@@ -13,6 +13,7 @@ from penstock.errors import (
     EngineError,
     PenstockError,
     SpoolFullError,
+    StoreDownError,
     UsageError,
 )
 
@@ -20,8 +21,9 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
 # ClickHouse's codes that mean the caller's value was off, not the platform.
-_CALLERS = {6, 26, 27, 36, 38, 41, 53, 69, 70, 72, 130, 131, 321, 386, 456, 457, 691}
+_CALLERS = {6, 26, 27, 32, 36, 38, 41, 53, 69, 70, 72, 130, 131, 321, 386, 456, 457, 691}
 _TIMEOUT = 159
+_QUERY_FAILED = "run the SQL of its file in serve/ with `penstock query` to see what it stumbles on"
 
 
 def problem(status: int, title: str, detail: str, *, code: str, next_step: str = "") -> Response:
@@ -35,18 +37,20 @@ def problem(status: int, title: str, detail: str, *, code: str, next_step: str =
 async def on_error(_request: Request, error: Exception) -> Response:
     """Turn one of our errors into its document; anything else is not handled here."""
     if isinstance(error, BadInputError):
-        code = error.title.lower().replace(" ", "_")
-        return problem(error.status, error.title, error.what, code=code, next_step=error.next_step)
+        code = error.title.lower().replace(" ", "_").replace("-", "_")
+        answer = problem(
+            error.status, error.title, error.what, code=code, next_step=error.next_step
+        )
+        if error.status == 409:  # noqa: PLR2004 - Conflict: it will pass
+            answer.headers["Retry-After"] = "1"
+        return answer
     if isinstance(error, SpoolFullError):
         answer = problem(429, "Too many records wait", error.what, code="spool_full",
                          next_step=error.next_step)  # fmt: skip
         answer.headers["Retry-After"] = "1"
         return answer
-    if isinstance(error, EngineDownError):
-        answer = problem(503, "The engine is restarting", error.what, code="engine_down",
-                         next_step="try again in a second")  # fmt: skip
-        answer.headers["Retry-After"] = "1"
-        return answer
+    if isinstance(error, (EngineDownError, StoreDownError)):
+        return _away(error)
     if isinstance(error, EngineError):
         return _engine_problem(error)
     if isinstance(error, UsageError):
@@ -71,10 +75,23 @@ async def on_refusal(request: Request, error: Exception) -> Response:
     return answer
 
 
+def _away(error: EngineDownError | StoreDownError) -> Response:
+    engine = isinstance(error, EngineDownError)
+    answer = problem(
+        503,
+        "The engine is restarting" if engine else "The metadata store is away",
+        error.what,
+        code="engine_down" if engine else "store_down",
+        next_step="try again in a second",
+    )
+    answer.headers["Retry-After"] = "1"
+    return answer
+
+
 def _engine_problem(error: EngineError) -> Response:
     if error.code in _CALLERS:
         return problem(400, "Bad parameter", error.what, code=f"clickhouse_{error.code}",
                        next_step="the types of all parameters are in /openapi.json")  # fmt: skip
     status = 504 if error.code == _TIMEOUT else 500
     return problem(status, "The query failed", error.what, code=f"clickhouse_{error.code}",
-                   next_step=error.next_step)  # fmt: skip
+                   next_step=error.next_step or _QUERY_FAILED)  # fmt: skip

@@ -92,6 +92,7 @@ class HttpSender:
         self.on_account: Callable[[Truth], None] | None = None
         self._url = httpx2.URL(url)
         self._homes = homes
+        self._first = homes.next
         self._truth = truth
         self._pace = pace or Pace()
         self._truth_file = truth_file
@@ -186,7 +187,8 @@ class HttpSender:
     def _hold_s(self, now: float) -> float:
         """Seconds until the next body of a bounded stream may go."""
         most = self._pace.most_rows_s
-        return 0.0 if most is None else self._began + self._homes.next / most - now
+        sent = self._homes.next - self._first
+        return 0.0 if most is None else self._began + sent / most - now
 
     def _left(self) -> int | None:
         """Readings still to be sent; of a paced stream those that fall due before the end."""

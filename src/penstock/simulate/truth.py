@@ -3,6 +3,7 @@
 A truth file is one JSON document::
 
     source, seed      what was simulated, with which seed
+    first             number of the first reading; an earlier run has sent those before it
     final             false while the sender runs
     sent              rows handed over
     acknowledged      rows the receiver answered with 2xx: each must be there once
@@ -80,11 +81,15 @@ class Truth:
         source: `domain/source` the rows go to.
         seed: the generator's seed.
         decimals: decimals of each column that is summed, such as `{"energy": 3}`.
+        first: number of the first reading that is sent.
     """
 
-    def __init__(self, source: str, seed: int, decimals: Mapping[str, int]) -> None:
+    def __init__(
+        self, source: str, seed: int, decimals: Mapping[str, int], *, first: int = 0
+    ) -> None:
         self._source = source
         self._seed = seed
+        self._first = first
         self._decimals = dict(decimals)
         self._sent = Counts()
         self._acknowledged = Counts()
@@ -126,6 +131,7 @@ class Truth:
         return {
             "source": self._source,
             "seed": self._seed,
+            "first": self._first,
             "final": self.final,
             "sent": self._sent.rows,
             "acknowledged": self._acknowledged.rows,

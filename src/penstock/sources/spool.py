@@ -1,18 +1,15 @@
 """A log on disk of records received and not yet landed: the HTTP source's replayable memory.
 
-A spool is a folder of segments `00000001.log`, each a run of frames::
-
-    magic "PNS1" · rows u32 · bytes u32 · crc32 u32 · received ms u64 · records, one a line
-
-A frame is one fsync: what is in it has been acknowledged, or is about to be. A record's position
-is (segment, row in the segment). A torn last frame was never acknowledged and is cut off.
+A spool is a folder of segments `00000001.log`, each a run of frames (see `frames`). A record's
+position is (segment, row in the segment). What is in a frame has been acknowledged, or is about to
+be; a torn tail was never acknowledged and is cut off.
 """
 
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
-import struct
 import threading
 import time
 import uuid
@@ -20,16 +17,15 @@ import zlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO
 
-from penstock.errors import BadInputError, DataDirError, PenstockError, SpoolFullError
+from penstock.errors import DataDirError, PenstockError, SpoolFullError
+from penstock.sources import frames
 from penstock.sources.replayable import Frame
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from io import FileIO
     from pathlib import Path
 
-_HEADER = struct.Struct("<4sIIIQ")
-_MAGIC = b"PNS1"
 SEGMENT_BYTES = 64 * 1024 * 1024
 SEGMENT_FRAMES = 50_000  # so that the index of many single records stays small
 
@@ -42,14 +38,13 @@ class _Segment:
     size: int = 0
     rows: int = 0
     written: int = 0  # frames
-    last_ms: int = 0  # when the last frame was received
+    landed_ms: int = 0  # when its last row was seen to be landed
 
     def add(self, frame: Frame) -> None:
         self.frames.append(frame)
         self.size = frame.offset + frame.size
         self.rows = frame.stop
         self.written += 1
-        self.last_ms = frame.received_ms
 
     def drop(self, stop: int) -> int:
         """Forget the frames before a row; returns their bytes."""
@@ -81,8 +76,8 @@ class Spool:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self.incarnation = self._identity()
-            for path in sorted(folder.glob("*.log")):
-                self._segments[int(path.stem)] = _scan(path)
+            self._own()
+            self._scan_all()
         except OSError as error:
             raise DataDirError(
                 f"the spool cannot be used: {error.strerror}",
@@ -91,18 +86,32 @@ class Spool:
             ) from error
 
     def resume(self, landed: dict[int, int]) -> None:
-        """Take the ledger's positions: segment → next row to land."""
+        """Take the ledger's positions: segment → next row to land.
+
+        Raises:
+            DataDirError: the ledger has landed rows that a segment no longer has.
+        """
         with self._lock:
             self._landed = dict(landed)
             for segment in self._segments.values():
-                segment.drop(landed.get(segment.number, 0))
+                stop = landed.get(segment.number, 0)
+                if stop > segment.rows:
+                    raise DataDirError(
+                        f"segment {segment.number} has {segment.rows} rows, {stop} were landed",
+                        where=str(segment.path),
+                        next_step="restore the spool folder, or move this file away: what it "
+                        "should hold is landed",
+                    )
+                segment.drop(stop)
+                segment.landed_ms = int(time.time() * 1000)  # not earlier, as far as we know
             self.waiting = sum(f.size for s in self._segments.values() for f in s.frames)
 
-    def append(self, bodies: Sequence[tuple[bytes, int]]) -> list[Frame]:
-        """Write bodies, each as one frame or as part of one, and fsync once.
+    def append(self, bodies: Sequence[tuple[bytes, int]], tags: Sequence[str] = ()) -> list[Frame]:
+        """Write bodies, several to a frame where they fit, and fsync once: all or nothing.
 
         Args:
             bodies: (records, rows) each; records are lines, each ending in a newline.
+            tags: one a body, without white space, empty for none; or none at all.
 
         Returns:
             The frame that holds each body, with `start` and `rows` narrowed to that body.
@@ -115,11 +124,10 @@ class Spool:
             self._check_room(sum(len(records) for records, _ in bodies))
             try:
                 segment = self._writable()
-                size = segment.size
                 try:
-                    return self._write(segment, bodies)
+                    return self._write(segment, bodies, tags or [""] * len(bodies))
                 except OSError:
-                    self._cut(segment, size)
+                    self._cut(segment)
                     raise
             except OSError as error:
                 raise self._refused(error) from error
@@ -162,15 +170,33 @@ class Spool:
                 pieces.append(records)
         return b"".join(pieces), frames
 
+    def tagged(self, wanted: Callable[[str], bool]) -> dict[str, tuple[int, int, int]]:
+        """Look for tags on the disk; meant for a start, before anything is written.
+
+        Returns:
+            Tag → segment, first row, row after the last, in the order they were written.
+        """
+        found: dict[str, tuple[int, int, int]] = {}
+        with self._lock:
+            for number in sorted(self._segments):
+                for frame, tags in _frames_of(self._path(number), number):
+                    for first, rows, tag in tags:
+                        start = frame.start + first
+                        if wanted(tag):
+                            begun = found.get(tag, (number, start, start))[1]
+                            found[tag] = (number, begun, start + rows)
+        return found
+
     def landed(self, segment: int, stop: int) -> None:
         """Note that a segment's rows before `stop` are landed."""
         with self._lock:
             held = self._segments[segment]
             self._landed[segment] = stop
             self.waiting -= held.drop(stop)
+            held.landed_ms = int(time.time() * 1000)
 
     def forget(self, *, older_ms: int) -> int:
-        """Delete segments that are landed whole and whose last frame is older than a time.
+        """Delete segments that were landed whole before a time.
 
         Returns:
             Bytes freed.
@@ -181,7 +207,7 @@ class Spool:
             for number in sorted(self._segments):
                 segment = self._segments[number]
                 whole = self._landed.get(number, 0) >= segment.rows
-                old = segment.last_ms < older_ms
+                old = segment.landed_ms < older_ms
                 if number == newest or not (whole and old):
                     continue
                 segment.path.unlink(missing_ok=True)
@@ -190,9 +216,8 @@ class Spool:
         return freed
 
     def is_landed(self, segment: int, stop: int) -> bool:
-        """Whether a segment's rows before `stop` are landed."""
-        with self._lock:
-            return self._landed.get(segment, 0) >= stop
+        """Whether a segment's rows before `stop` are landed; never waits for a write."""
+        return self._landed.get(segment, 0) >= stop
 
     def counts(self) -> tuple[int, int]:
         """Records acknowledged since start, and records waiting, at one instant."""
@@ -205,18 +230,13 @@ class Spool:
         with self._lock:
             return self._rows_waiting()
 
-    @property
-    def oldest_waiting_ms(self) -> int:
-        """When the oldest record not yet landed was received, epoch ms; 0 where there is none."""
-        frames = self.next_frames(rows=1, size=1)
-        return frames[0].received_ms if frames else 0
-
     def close(self) -> None:
-        """Close the file that is written to."""
+        """Close the file that is written to, and let go of the folder."""
         with self._lock:
             if self._file is not None:
                 self._file.close()
                 self._file = None
+            self._owned.close()
 
     def _rows_waiting(self) -> int:
         return sum(s.rows - s.frames[0].start for s in self._segments.values() if s.frames)
@@ -229,24 +249,35 @@ class Spool:
                 next_step="send again after the time in Retry-After",
             )
 
-    def _write(self, segment: _Segment, bodies: Sequence[tuple[bytes, int]]) -> list[Frame]:
+    def _write(
+        self, segment: _Segment, bodies: Sequence[tuple[bytes, int]], tags: Sequence[str]
+    ) -> list[Frame]:
         assert self._file is not None  # noqa: S101 - `_writable` opened it
         now = int(time.time() * 1000)
-        records = b"".join(body for body, _ in bodies)
-        rows = sum(count for _, count in bodies)
-        crc = zlib.crc32(records)
-        _write_whole(self._file, _HEADER.pack(_MAGIC, rows, len(records), crc, now))
-        _write_whole(self._file, records)
+        written: list[Frame] = []
+        receipts: list[Frame] = []
+        offset, start = segment.size, segment.rows
+        left = list(tags)
+        for group in frames.groups(bodies):
+            records = b"".join(body for body, _ in group)
+            rows = sum(count for _, count in group)
+            crc = zlib.crc32(records)
+            labels = frames.labels(group, left[: len(group)])
+            left = left[len(group) :]
+            header = frames.pack(rows, records, crc, now, labels)
+            _write_whole(self._file, header)
+            _write_whole(self._file, records)
+            offset += len(header)
+            written.append(Frame(segment.number, start, rows, offset, len(records), crc, now))
+            for _, count in group:
+                receipts.append(Frame(segment.number, start, count, offset, 0, crc, now))
+                start += count
+            offset += len(records)
         os.fsync(self._file.fileno())
-        offset = segment.size + _HEADER.size
-        frame = Frame(segment.number, segment.rows, rows, offset, len(records), crc, now)
-        segment.add(frame)
-        self.waiting += len(records)
-        self._accepted += rows
-        receipts, start = [], frame.start
-        for _, count in bodies:
-            receipts.append(Frame(segment.number, start, count, offset, 0, crc, now))
-            start += count
+        for frame in written:
+            segment.add(frame)
+            self.waiting += frame.size
+            self._accepted += frame.rows
         return receipts
 
     def _writable(self) -> _Segment:
@@ -270,12 +301,12 @@ class Spool:
             self._file.seek(segment.size)
         return segment
 
-    def _cut(self, segment: _Segment, size: int) -> None:
-        """Take back a frame that could not be written whole."""
+    def _cut(self, segment: _Segment) -> None:
+        """Take back what could not be written whole."""
         if self._file is not None:
             self._file.close()
             self._file = None
-        os.truncate(segment.path, size)
+        os.truncate(segment.path, segment.size)
 
     def _refused(self, error: OSError) -> PenstockError:
         where = str(self._folder)
@@ -293,6 +324,27 @@ class Spool:
 
     def _path(self, number: int) -> Path:
         return self._folder / f"{number:08d}.log"
+
+    def _scan_all(self) -> None:
+        try:
+            for path in sorted(self._folder.glob("*.log")):
+                self._segments[int(path.stem)] = _scan(path)
+        except (OSError, DataDirError):
+            self._owned.close()
+            raise
+
+    def _own(self) -> None:
+        """Keep other writers out for as long as this one lives: they would overwrite it."""
+        self._owned = (self._folder / "incarnation").open("rb")
+        try:
+            fcntl.flock(self._owned, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._owned.close()
+            raise DataDirError(
+                "another process writes to this spool",
+                where=str(self._folder),
+                next_step="stop it, or choose another folder with PENSTOCK_DATA=…",
+            ) from None
 
     def _identity(self) -> str:
         path = self._folder / "incarnation"
@@ -319,8 +371,8 @@ def _scan(path: Path) -> _Segment:
     segment = _Segment(int(path.stem), path)
     with path.open("r+b") as file:
         end = file.seek(0, os.SEEK_END)
-        while (frame := _frame_at(file, segment, end)) is not None:
-            segment.add(frame)
+        while (found := _frame_at(file, segment, end)) is not None:
+            segment.add(found[0])
         if segment.size < end:
             _check_torn(file, segment, end)
             file.truncate(segment.size)
@@ -336,31 +388,54 @@ def _check_torn(file: BinaryIO, segment: _Segment, end: int) -> None:
     """
     file.seek(segment.size)
     tail = file.read(end - segment.size)
-    at = tail.find(_MAGIC, 1)
+    at = tail.find(frames.MAGIC, 1)
     while at >= 0:
-        start = at + _HEADER.size
-        if start <= len(tail):
-            _, _, size, crc, _ = _HEADER.unpack_from(tail, at)
-            if start + size <= len(tail) and zlib.crc32(tail[start : start + size]) == crc:
-                raise DataDirError(
-                    f"the rows from {segment.rows} of segment {segment.number} on are damaged",
-                    where=f"{segment.path}, byte {segment.size}",
-                    next_step="check the disk and restore the file from a backup",
-                )
-        at = tail.find(_MAGIC, at + 1)
+        start = at + frames.HEADER_SIZE
+        header = frames.header(tail[at:start])
+        labels = tail[start : start + header.labels] if header else b""
+        if header and header.fits(labels) and start + header.labels + header.size <= len(tail):
+            raise DataDirError(
+                f"the rows from {segment.rows} of segment {segment.number} on are damaged",
+                where=f"{segment.path}, byte {segment.size}",
+                next_step="check the disk and restore the file from a backup",
+            )
+        at = tail.find(frames.MAGIC, at + 1)
 
 
-def _frame_at(file: BinaryIO, segment: _Segment, end: int) -> Frame | None:
-    offset = segment.size + _HEADER.size
-    if offset > end:
-        return None
+def _frame_at(file: BinaryIO, segment: _Segment, end: int) -> tuple[Frame, bytes] | None:
+    """The frame that begins where a segment ends so far, and its tags."""
     file.seek(segment.size)
-    magic, rows, size, crc, received = _HEADER.unpack(file.read(_HEADER.size))
-    if magic != _MAGIC or offset + size > end:
+    header = frames.header(file.read(frames.HEADER_SIZE))
+    if header is None:
         return None
-    if offset + size == end and zlib.crc32(file.read(size)) != crc:
-        return None  # the last frame's length reached the disk before its records
-    return Frame(segment.number, segment.rows, rows, offset, size, crc, received)
+    labels = file.read(header.labels)
+    offset = segment.size + frames.HEADER_SIZE + header.labels
+    if not header.fits(labels) or offset + header.size > end:
+        return None
+    if offset + header.size == end and zlib.crc32(file.read(header.size)) != header.crc:
+        return None  # the last frame's head reached the disk before its records
+    frame = Frame(
+        segment.number,
+        segment.rows,
+        header.rows,
+        offset,
+        header.size,
+        header.crc,
+        header.received_ms,
+    )
+    return frame, labels
+
+
+def _frames_of(path: Path, number: int) -> Iterator[tuple[Frame, list[tuple[int, int, str]]]]:
+    """The frames of a segment with their tags: first row within the frame, rows, text."""
+    segment = _Segment(number, path)
+    with path.open("rb") as file:
+        end = file.seek(0, os.SEEK_END)
+        while (found := _frame_at(file, segment, end)) is not None:
+            frame, labels = found
+            lines = [line.split(" ") for line in labels.decode().splitlines()]
+            yield frame, [(int(first), int(rows), tag) for first, rows, tag in lines]
+            segment.add(frame)
 
 
 def _take(frames: list[Frame], rows: int, size: int) -> list[Frame]:
@@ -379,15 +454,3 @@ def _fsync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def check_record_count(rows: int) -> None:
-    """Refuse a body without a record.
-
-    Raises:
-        BadInputError: status 400.
-    """
-    if rows == 0:
-        raise BadInputError(
-            400, "No records", "the body holds no record", next_step="send one JSON object a line"
-        )

@@ -57,15 +57,19 @@ class Applied:
 
 
 class Journal:
-    """Runs, steps and forms; safe to share between threads."""
+    """Runs, steps and forms; safe to share between threads.
 
-    def __init__(self, store: Store) -> None:
+    Args:
+        store: where they are kept.
+        data: the data directory.
+
+    Attributes:
+        lock: the file that one applier at a time holds.
+    """
+
+    def __init__(self, store: Store, data: Path) -> None:
         self._store = store
-
-    @property
-    def lock(self) -> Path:
-        """The file that one applier at a time holds."""
-        return self._store.path.with_name("apply.lock")
+        self.lock = data / "apply.lock"
 
     def applied(self) -> Applied:
         """What was applied last."""

@@ -16,12 +16,13 @@ import hashlib
 import json
 import time
 from collections import Counter
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from penstock.errors import IncarnationError, LedgerError, StaleLeaseError
+from penstock.store.dialects import upsert
 from penstock.store.records import (
     Batch,
     Intent,
@@ -49,7 +50,8 @@ _MOST_ROW = 2**63 - 1  # the widest integer of the store
 class Ledger:
     """The only writer of streams, positions and batches; safe to share between threads.
 
-    All methods raise `DataDirError` where the store itself cannot be read or written.
+    All methods raise `DataDirError`, `StoreError` or `StoreDownError` where the store itself cannot
+    be read or written (see `Store`).
     """
 
     def __init__(self, store: Store) -> None:
@@ -80,6 +82,12 @@ class Ledger:
                 " new one another name: its positions start afresh",
             )
         return Stream(found.id, domain, source, incarnation, found.epoch)
+
+    def streams(self) -> list[Stream]:
+        """Return every stream the ledger has ever known, those of former projects among them."""
+        with self._store.reading() as connection:
+            rows = connection.execute(sa.select(STREAM).order_by(STREAM.c.id))
+            return [Stream(r.id, r.domain, r.source, r.incarnation, r.epoch) for r in rows]
 
     def lease(self, stream_id: int) -> int:
         """Take a stream over: whoever held it can neither open nor close from now on.
@@ -234,14 +242,20 @@ class Ledger:
             rows = connection.execute(query.limit(limit) if limit else query)
             return [batch_of(row) for row in rows]
 
-    def unaudited(self) -> list[Batch]:
-        """Return the batches closed since the last audit mark, in the order they were closed."""
+    def unaudited(self, *, limit: int = 0, before_ms: int | None = None) -> list[Batch]:
+        """Return the batches closed since the last audit mark, in the order they were closed.
+
+        Args:
+            limit: how many at most; 0 sets no limit.
+            before_ms: end at the first that was closed then or later, epoch milliseconds.
+        """
         with self._store.reading() as connection:
             mark = int(_note(connection, _AUDITED) or 0)
-            rows = connection.execute(
-                sa.select(BATCH).where(BATCH.c.closed_no > mark).order_by(BATCH.c.closed_no)
-            )
-            return [batch_of(row) for row in rows]
+            query = sa.select(BATCH).where(BATCH.c.closed_no > mark).order_by(BATCH.c.closed_no)
+            rows = connection.execute(query.limit(limit) if limit else query)
+            found = map(batch_of, rows)
+            # Not a condition of the query: clocks jump, and the mark passes over everything before.
+            return list(takewhile(lambda b: before_ms is None or b.closed_ms < before_ms, found))
 
     def audited(self, up_to_batch: int) -> None:
         """Set the audit mark: this batch and all that were closed before it have been compared.
@@ -413,7 +427,7 @@ def _bump(connection: sa.Connection, tables: Sequence[str]) -> None:
     names = sorted(set(tables))
     if not names:
         return
-    insert = _insert(connection, TABLE_VERSION)
+    insert = upsert(connection, TABLE_VERSION)
     raised = insert.on_conflict_do_update(
         index_elements=["name"], set_={"version": TABLE_VERSION.c.version + 1}
     )
@@ -426,15 +440,8 @@ def _note(connection: sa.Connection, key: str) -> str | None:
 
 
 def _put(connection: sa.Connection, key: str, value: str) -> None:
-    insert = _insert(connection, NOTE).values(key=key, value=value)
+    insert = upsert(connection, NOTE).values(key=key, value=value)
     connection.execute(insert.on_conflict_do_update(index_elements=["key"], set_={"value": value}))
-
-
-def _insert(connection: sa.Connection, table: sa.Table) -> sqlite.Insert | postgresql.Insert:
-    """Return an insert that knows ON CONFLICT, which SQLAlchemy has by dialect only."""
-    if connection.dialect.name == "sqlite":
-        return sqlite.insert(table)
-    return postgresql.insert(table)
 
 
 def _token(held: sa.Row[Any], spans: Sequence[Span], fingerprint: str, batch: int) -> str:

@@ -6,6 +6,7 @@
       ├── position   part → next row; names the one batch that is open on the part, if any
       └── batch      what was, or is being, landed: an intent while `closed_no` is NULL
     table_version  how often a table of the engine has changed: the key of cached answers
+    ingest_key     bodies sent with an Idempotency-Key: what was answered, or how far it got
     note           small facts by key (boot id, clean stop, progress)
     apply_run      one apply: what it was to bring about, who ran it, whether it came to its end
       └── apply_step   its steps in order
@@ -100,6 +101,29 @@ NOTE = sa.Table(
     METADATA,
     sa.Column("key", sa.Text, primary_key=True),
     sa.Column("value", sa.Text, nullable=False),
+)
+
+INGEST_KEY = sa.Table(
+    "ingest_key",
+    METADATA,
+    sa.Column("domain", sa.Text, primary_key=True),
+    sa.Column("source", sa.Text, primary_key=True),
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("claim", sa.Text, nullable=False),  # names the attempt; its records are tagged so
+    sa.Column("fingerprint", sa.Text, nullable=False),
+    sa.Column("rows", sa.BigInteger, nullable=False),
+    sa.Column("spans", sa.JSON, nullable=False),  # [[part, start, stop], …] stored so far
+    sa.Column("status", sa.Integer, nullable=False),  # of the answer; 0 while there is none
+    sa.Column("answer", sa.JSON, nullable=False),
+    sa.Column("expires_ms", sa.BigInteger, nullable=False),
+    sa.Index(None, "expires_ms"),
+    sa.Index(  # a start looks for the few that were running, among millions
+        "ix_ingest_key_running",
+        "domain",
+        "source",
+        sqlite_where=sa.text("status = 0"),
+        postgresql_where=sa.text("status = 0"),
+    ),
 )
 
 APPLY_RUN = sa.Table(

@@ -27,6 +27,8 @@ BROKEN = [
     (RAW, "(_source, _part, _pos)", "(_source, _pos)", "ORDER BY is", "_part"),
     (RAW, "TTL toDateTime(_ingested_at) + INTERVAL 7 DAY\n", "", "TTL is not set", "arrival"),
     (RAW, "TTL toDateTime(_ingested_at)", "TTL toDateTime(_sent_at)", "from _sent_at", "arrival"),
+    (RAW, "INTERVAL 7 DAY", "INTERVAL _part DAY", "TTL counts from _ingested_at, _part", "arrival"),
+    (RAW, "toDateTime(_ingested_at) +", "toMonday(_ingested_at) +", "not say plainly", "7 DAY"),
     (RAW, "fsync_after_insert = 1", "fsync_after_insert = 0", "fsync_after_insert", "= 1"),
     (RAW, "ENGINE = MergeTree", "ENGINE = ReplacingMergeTree", "append-only", "MergeTree"),
     # windows
@@ -46,6 +48,7 @@ BROKEN = [
     (READINGS, "description:", "renamed_from: readings\ndescription:", "name now", "former"),
     # ages
     (READINGS, "TTL toDateTime(_ingested_at)", "TTL toDateTime(ts)", "counts from ts", "arrival"),
+    (READINGS, "INTERVAL 30 DAY", "INTERVAL 30 FORTNIGHT", "not say plainly", "7 DAY"),
     # what a retry would make differently
     (READINGS, "'' AS region", "toString(rand()) AS region", "rand() in view", "_ingested_at"),
     (READINGS, "meter_id UInt32", "meter_id UInt32 DEFAULT now()", "column meter_id", ""),

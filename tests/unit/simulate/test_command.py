@@ -65,6 +65,16 @@ def test_a_history_in_a_file_with_its_truth(tmp_path):
     assert b"next: penstock ingest" in ended.stderr
 
 
+def test_a_history_goes_on_after_a_number_of_readings(tmp_path):
+    words = ["--to", "file", "--history", "2h", "--rows", "500", "--serial", *START]
+    whole = run(*words, "--homes", "50").stdout.splitlines()
+    truth = tmp_path / "truth.json"
+    rest = run(*words, "--homes", "50", "--skip", "430", "--truth", str(truth)).stdout.splitlines()
+    assert rest == [row for row in whole if json.loads(row)["serial"] >= 430]
+    account = json.loads(truth.read_text())
+    assert account["first"] + account["sent"] - account["of_sent"]["duplicates"] == 500
+
+
 def test_for_bounds_what_is_written():
     rows = run("--to", "file", "--for", "2s", "--homes", "10", "--duplicates", "0", *START).stdout
     assert rows.count(b"\n") == 20
@@ -135,6 +145,7 @@ def test_an_error_of_the_receiver_comes_out_and_the_truth_is_written(receiver, t
         ["homes", "--history", "30d", "--rate", "0"],
         ["homes", "--start", "yesterday"],
         ["homes", "--rows", "0"],
+        ["homes", "--skip", "5"],
         ["homes", "--rate", "-3"],
         ["homes", "--late", "2"],
     ],

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from itertools import count
 from typing import TYPE_CHECKING
 
+import psycopg
 import pytest
 
 from penstock.store.database import Store
@@ -12,7 +15,23 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from tests.services.postgres import Postgres
+
     from penstock.store.ledger import Intent, Stream
+
+
+_schemas = count(1)
+
+
+@contextmanager
+def schema(server: Postgres) -> Iterator[str]:
+    """A new schema, as the URL of a store that lives in it; dropped at the end."""
+    name = f"store_{next(_schemas)}"
+    with psycopg.connect(server.url(), autocommit=True) as connection:
+        connection.execute(f"CREATE SCHEMA {name}")
+    yield server.url(schema=name)
+    with psycopg.connect(server.url(), autocommit=True) as connection:
+        connection.execute(f"DROP SCHEMA {name} CASCADE")
 
 
 @pytest.fixture
@@ -20,9 +39,28 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "data" / "penstock.sqlite"
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def places(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[], str]]:
+    """Gives places for stores of the test's own, each as DATABASE_URL would name it."""
+    numbers = count(1)
+    with ExitStack() as stack:
+
+        def give() -> str:
+            if request.param == "sqlite":
+                return str(tmp_path / "data" / f"{next(numbers)}.sqlite")
+            return stack.enter_context(schema(request.getfixturevalue("postgres")))
+
+        yield give
+
+
 @pytest.fixture
-def store(path: Path) -> Iterator[Store]:
-    store = Store.open(path)
+def place(places: Callable[[], str]) -> str:
+    return places()
+
+
+@pytest.fixture
+def store(place: str) -> Iterator[Store]:
+    store = Store.open(place)
     yield store
     store.close()
 

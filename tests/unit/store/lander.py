@@ -10,7 +10,7 @@ import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from penstock.errors import LedgerError
+from penstock.errors import LedgerError, StoreDownError
 from penstock.store.database import Store
 from penstock.store.ledger import Ledger, Span
 
@@ -75,6 +75,21 @@ def onward(ledger: Ledger) -> None:
         say(closed=intent.batch)
 
 
+def through(ledger: Ledger) -> None:
+    """Lands on whatever happens to the ledger's server."""
+    stream = take(ledger)
+    while True:
+        try:
+            recover(ledger, stream)
+            while True:
+                intent = intend(ledger, stream)
+                say(opened=intent.batch)
+                ledger.close(intent, good=ROWS, dead=0)
+                say(closed=intent.batch)
+        except StoreDownError as error:
+            say(down=error.what)
+
+
 def zombie(ledger: Ledger) -> None:
     """Opens, sleeps through another's lease, wakes and tries every step it knows."""
     stream = take(ledger)
@@ -117,5 +132,5 @@ def race(ledger: Ledger) -> None:
 
 
 if __name__ == "__main__":
-    roles = {"between": between, "onward": onward, "zombie": zombie, "race": race}
+    roles = {f.__name__: f for f in (between, onward, through, zombie, race)}
     roles[sys.argv[1]](Ledger(Store.open(sys.argv[2])))

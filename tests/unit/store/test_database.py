@@ -1,15 +1,9 @@
-"""The store as a file: made, migrated, refused."""
+"""The store on both databases: made, migrated, refused."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import sqlite3
 import subprocess
 import sys
-import tempfile
-from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,76 +12,29 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import event
-from sqlalchemy.dialects import postgresql
-from sqlalchemy.schema import CreateIndex, CreateTable
 
 import penstock
-from penstock.errors import DataDirError, UsageError
-from penstock.store.database import Store
-from penstock.store.ledger import Ledger
-from penstock.store.schema import BATCH, HEAD, METADATA
+from penstock.errors import DataDirError, StoreError, UsageError
+from penstock.store.database import Store, upgrade
+from penstock.store.dialects import dialect_of
+from penstock.store.ledger import Ledger, Span
+from penstock.store.schema import HEAD, METADATA
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
 
-NOBODY = 65534
-
-
-@contextmanager
-def unprivileged() -> Iterator[None]:
-    """Drop root for a while: root may write anywhere, so nothing would be refused."""
-    if os.geteuid() != 0:
-        yield
-        return
-    os.seteuid(NOBODY)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
+REVISIONS = [f"{number:04}" for number in range(1, int(HEAD))]
 
 
-@pytest.fixture
-def locked_folder() -> Iterator[Path]:
-    # Not tmp_path: its parents are closed to everyone else, the refusal would be another one.
-    folder = Path(tempfile.mkdtemp())
-    try:
-        yield folder
-    finally:
-        folder.chmod(0o755)
-        shutil.rmtree(folder)
-
-
-def make_newer(path: Path, revision: str, version: str | None) -> None:
-    Store.open(path).close()
-    with sqlite3.connect(path) as connection:
-        connection.execute("UPDATE alembic_version SET version_num = ?", (revision,))
+def make_newer(place: str, revision: str, version: str | None) -> None:
+    store = Store.open(place)
+    with store.writing() as connection:
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = :r"), {"r": revision})
         if version is None:
-            connection.execute("DROP TABLE note")
+            connection.execute(sa.text("DROP TABLE note"))
         else:
-            connection.execute("UPDATE note SET value = ?", (version,))
-    connection.close()
-
-
-def test_opening_makes_folder_and_file_that_only_the_owner_reads(path: Path, store: Store) -> None:
-    assert store.path == path
-    for file in path.parent.iterdir():
-        assert file.stat().st_mode & 0o777 == 0o600, file
-
-
-def test_every_connection_is_durable(store: Store) -> None:
-    with store.reading() as first, store.reading() as second:
-        for connection in (first, second):
-            pragmas = {
-                name: connection.exec_driver_sql(f"PRAGMA {name}").scalar()
-                for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
-            }
-            assert pragmas == {
-                "journal_mode": "wal",
-                "synchronous": 2,
-                "foreign_keys": 1,
-                "busy_timeout": 15000,
-            }
+            connection.execute(sa.text("UPDATE note SET value = :v"), {"v": version})
+    store.close()
 
 
 def test_head_is_the_last_migration() -> None:
@@ -100,11 +47,11 @@ def test_head_is_the_last_migration() -> None:
     assert revisions == [f"{n:04}" for n in range(1, len(revisions) + 1)]
 
 
-def test_migrated_schema_equals_the_metadata(store: Store, tmp_path: Path) -> None:
+def test_migrated_schema_equals_the_metadata(store: Store, places: Callable[[], str]) -> None:
     with store.reading() as connection:
         assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
         migrated = dump_schema(connection)
-    fresh = sa.create_engine(f"sqlite:///{tmp_path / 'fresh.sqlite'}")
+    fresh = dialect_of(places()).engine()
     METADATA.create_all(fresh)
     with fresh.connect() as connection:
         assert migrated == dump_schema(connection)
@@ -112,38 +59,66 @@ def test_migrated_schema_equals_the_metadata(store: Store, tmp_path: Path) -> No
 
 
 def dump_schema(connection: sa.Connection) -> dict[str, object]:
-    """All that SQLite knows: columns, keys, indices, AUTOINCREMENT (which Alembic compares not)."""
-    tables = [
-        name
-        for (name,) in connection.exec_driver_sql(
-            "SELECT name FROM sqlite_master WHERE type = 'table' AND name != 'alembic_version'"
-        )
-    ]
+    """All that the database knows: columns, defaults, keys, indices (Alembic compares not all)."""
+    inspector = sa.inspect(connection)
+    here = inspector.default_schema_name or ""
     found: dict[str, object] = {}
-    for table in tables:
-        for pragma in ("table_info", "foreign_key_list", "index_list"):
-            rows = connection.exec_driver_sql(f"PRAGMA {pragma}({table})").all()
-            found[f"{table}.{pragma}"] = sorted(map(str, rows))
-        sql = connection.exec_driver_sql(
-            "SELECT sql FROM sqlite_master WHERE name = ?", (table,)
-        ).scalar_one()
-        found[f"{table}.autoincrement"] = "AUTOINCREMENT" in sql
-        constraints = sa.inspect(connection).get_unique_constraints(table)
-        found[f"{table}.unique"] = sorted(map(str, constraints))
-    assert found["batch.autoincrement"] is True
+    for table in sorted(set(inspector.get_table_names()) - {"alembic_version"}):
+        for kind in ("columns", "foreign_keys", "indexes", "unique_constraints"):
+            rows = getattr(inspector, f"get_{kind}")(table)
+            for row in rows:
+                options = row.get("dialect_options", {})
+                options |= {name: str(value) for name, value in options.items()}
+            found[f"{table}.{kind}"] = sorted(str(row).replace(here, "") for row in rows)
+        found[f"{table}.pk"] = str(inspector.get_pk_constraint(table))
+        found[f"{table}.numbered"] = numbered(connection, table)
+    assert found["batch.numbered"] is True
     return found
 
 
-def test_schema_can_be_written_for_postgresql() -> None:
-    dialect = postgresql.dialect()
-    for table in METADATA.sorted_tables:
-        assert "CREATE TABLE" in str(CreateTable(table).compile(dialect=dialect))
-        for index in table.indexes:
-            assert "CREATE INDEX" in str(CreateIndex(index).compile(dialect=dialect))
-    assert "batch BIGSERIAL" in str(CreateTable(BATCH).compile(dialect=dialect))
+def numbered(connection: sa.Connection, table: str) -> bool:
+    """Whether the database numbers the rows, and never hands a number out again."""
+    if connection.dialect.name == "sqlite":
+        text = "SELECT sql LIKE '%AUTOINCREMENT%' FROM sqlite_master WHERE name = :table"
+    else:
+        text = (
+            "SELECT count(*) > 0 FROM information_schema.columns WHERE table_name = :table"
+            " AND table_schema = current_schema() AND column_default LIKE 'nextval%'"
+        )
+    return bool(connection.scalar(sa.text(text), {"table": table}))
 
 
-def test_reopening_keeps_the_data_and_leaves_alembic_out(path: Path, store: Store) -> None:
+@pytest.mark.parametrize("revision", REVISIONS)
+def test_a_former_schema_is_brought_up_with_its_data(place: str, revision: str) -> None:
+    """What stood in the store before stands there after; what was open can be closed."""
+    dialect = dialect_of(place)
+    former = Store(dialect.engine(), dialect)
+    with former.writing() as connection:
+        upgrade(connection, revision)
+    ledger = Ledger(former)
+    stream = ledger.stream("homes", "readings", "spool-1")
+    what = {"rows": 5, "size": 1, "fingerprint": "f", "ingested_ms": 7}
+    closed = ledger.close(ledger.open(stream, spans=[Span(0, 0, 5)], **what), good=4, dead=1)
+    intent = ledger.open(stream, spans=[Span(0, 5, 10)], **what)
+    ledger.put("boot_id", "b1")
+    ledger.bump(["homes.readings"])
+    before = (ledger.totals(), ledger.versions(), ledger.positions(stream.id))
+    former.close()
+
+    store = Store.open(place)
+    ledger = Ledger(store)
+    assert ledger.stream("homes", "readings", "spool-1") == stream
+    assert (ledger.batches(), ledger.open_intents()) == ([closed], [intent])
+    assert (ledger.totals(), ledger.versions(), ledger.positions(stream.id)) == before
+    assert ledger.get("boot_id") == "b1"
+    assert ledger.get("penstock_version") == penstock.__version__
+    assert ledger.close(intent, good=5, dead=0).batch > closed.batch
+    with store.reading() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
+    store.close()
+
+
+def test_reopening_keeps_the_data_and_leaves_alembic_out(place: str, store: Store) -> None:
     Ledger(store).put("boot_id", "b1")
     store.close()
     script = (
@@ -153,12 +128,12 @@ def test_reopening_keeps_the_data_and_leaves_alembic_out(path: Path, store: Stor
         "print(Ledger(Store.open(sys.argv[1])).get('boot_id'), 'alembic' in sys.modules)\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", script, str(path)], capture_output=True, text=True, check=True
+        [sys.executable, "-c", script, place], capture_output=True, text=True, check=True
     )
     assert done.stdout.split() == ["b1", "False"]
 
 
-def test_migrating_says_nothing(path: Path) -> None:
+def test_migrating_says_nothing(place: str) -> None:
     script = (
         "import logging, sys\n"
         "logging.basicConfig(level=logging.INFO)\n"
@@ -166,7 +141,7 @@ def test_migrating_says_nothing(path: Path) -> None:
         "Store.open(sys.argv[1]).close()\n"
     )
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", script, str(path)],
+        [sys.executable, "-W", "error", "-c", script, place],
         capture_output=True,
         text=True,
         check=True,
@@ -174,141 +149,105 @@ def test_migrating_says_nothing(path: Path) -> None:
     assert (done.stdout, done.stderr) == ("", "")
 
 
-def test_processes_that_open_a_new_store_at_once_migrate_it_once(path: Path) -> None:
+def test_processes_that_open_a_new_store_at_once_migrate_it_once(place: str) -> None:
     script = (
         "import sys; from penstock.store.database import Store; Store.open(sys.argv[1]).close()"
     )
     children = [
-        subprocess.Popen([sys.executable, "-c", script, str(path)], stderr=subprocess.PIPE)
+        subprocess.Popen([sys.executable, "-c", script, place], stderr=subprocess.PIPE)
         for _ in range(4)
     ]
     errors = [child.communicate()[1].decode() for child in children]
     assert [child.returncode for child in children] == [0, 0, 0, 0], errors
-    with sqlite3.connect(path) as connection:
-        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [(HEAD,)]
-    connection.close()
+    with Store.open(place).reading() as connection:
+        found = connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalars()
+        assert found.all() == [HEAD]
 
 
-def test_a_migration_that_fails_leaves_nothing_behind(path: Path) -> None:
-    path.parent.mkdir()
-    with sqlite3.connect(path) as connection:
-        connection.execute("CREATE TABLE position (foreign_thing TEXT)")  # in the migration's way
-    with pytest.raises(sa.exc.OperationalError, match="already exists"):
-        Store.open(path)
-    tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
-    connection.close()
-    assert tables == [("position",)]
+def test_a_migration_that_fails_leaves_nothing_behind(place: str) -> None:
+    dialect = dialect_of(place)
+    store = Store(dialect.engine(), dialect)
+    with store.writing() as connection:
+        connection.execute(sa.text("CREATE TABLE position (foreign_thing TEXT)"))  # in the way
+    with pytest.raises(sa.exc.DatabaseError, match="already exists"):
+        Store.open(place)
+    with store.reading() as connection:
+        assert sa.inspect(connection).get_table_names() == ["position"]
+    store.close()
 
 
-def test_data_of_a_newer_version_is_refused_by_name(path: Path) -> None:
-    make_newer(path, "0099", "7.8.9")
-    with pytest.raises(DataDirError, match=r"needs Penstock 7\.8\.9 \(schema 0099\)") as caught:
-        Store.open(path)
+def test_data_of_a_newer_version_is_refused_by_name(place: str) -> None:
+    make_newer(place, "0099", "7.8.9")
+    with pytest.raises(
+        (DataDirError, StoreError), match=r"needs Penstock 7\.8\.9 \(schema 0099\)"
+    ) as caught:
+        Store.open(place)
     assert penstock.__version__ in caught.value.what
     assert "pip install 'penstock>=7.8.9'" in caught.value.next_step
-    assert caught.value.where == str(path)
+    assert "another" in caught.value.next_step
+    assert caught.value.where == dialect_of(place).where
 
 
 @pytest.mark.parametrize("revision", ["0099", "a1b2c3"])
-def test_data_of_an_unknown_version_is_refused(path: Path, revision: str) -> None:
-    make_newer(path, revision, None)
-    with pytest.raises(DataDirError, match=f"a newer Penstock .*{revision}"):
-        Store.open(path)
-
-
-def test_sqlite_urls_are_paths(path: Path) -> None:
-    store = Store.open(f"sqlite:///{path}")
-    store.close()
-    assert path.exists()
+def test_data_of_an_unknown_version_is_refused(place: str, revision: str) -> None:
+    make_newer(place, revision, None)
+    with pytest.raises((DataDirError, StoreError), match=f"a newer Penstock .*{revision}"):
+        Store.open(place)
 
 
 @pytest.mark.parametrize(
-    "url", ["postgresql://ann:secret@db/penstock", "sqlite://", "sqlite:///:memory:", "my://[/"]
+    "url", ["mysql://ann:secret@db/penstock", "sqlite://", "sqlite:///:memory:", "my://[/"]
 )
-def test_what_is_no_sqlite_file_is_refused_without_its_password(url: str) -> None:
+def test_what_is_neither_is_refused_without_its_password(url: str) -> None:
     with pytest.raises(UsageError) as caught:
         Store.open(url)
     assert "secret" not in str(caught.value)
     assert "sqlite:///" in caught.value.next_step
+    assert "postgresql://" in caught.value.next_step
 
 
-def test_a_folder_in_place_of_the_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataDirError, match="a folder is there"):
-        Store.open(tmp_path)
-
-
-def test_a_file_in_place_of_the_folder_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "data").write_text("")
-    with pytest.raises(DataDirError, match="cannot be made") as caught:
-        Store.open(tmp_path / "data" / "penstock.sqlite")
-    assert "PENSTOCK_DATA" in caught.value.next_step
-
-
-def test_a_folder_that_may_not_be_written_is_refused(locked_folder: Path) -> None:
-    locked_folder.chmod(0o555)
-    with unprivileged(), pytest.raises(DataDirError, match="Permission denied") as caught:
-        Store.open(locked_folder / "data" / "penstock.sqlite")
-    assert "this user may write" in caught.value.next_step
-
-
-@pytest.mark.parametrize(("mode", "words"), [(0o444, "written|opened"), (0o000, "opened")])
-def test_a_file_that_may_not_be_used_is_refused(locked_folder: Path, mode: int, words: str) -> None:
-    path = locked_folder / "penstock.sqlite"
-    store = Store.open(path)
-    store.close()
-    path.chmod(mode)
-    locked_folder.chmod(0o555)
-    with unprivileged(), pytest.raises(DataDirError, match=f"cannot be ({words})") as caught:
-        Ledger(Store.open(path)).put("key", "value")
-    assert "give this user the right" in caught.value.next_step
-
-
-def test_a_file_of_another_kind_is_refused(path: Path) -> None:
-    path.parent.mkdir()
-    path.write_bytes(b"this is not a database, it is a letter to a friend. " * 100)
-    with pytest.raises(DataDirError, match="is not a SQLite file"):
-        Store.open(path)
-
-
-def test_a_full_disk_is_explained_and_loses_nothing(store: Store) -> None:
+def test_a_reader_sees_one_state(store: Store) -> None:
     ledger = Ledger(store)
-    ledger.put("kept", "yes")
-    room = {"pages": 0}
-    event.listen(
-        store.engine,
-        "checkout",
-        lambda raw, *_: raw.execute(f"PRAGMA max_page_count = {room['pages'] or 1_000_000}"),
-    )
+    ledger.put("key", "before")
     with store.reading() as connection:
-        room["pages"] = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
-    with pytest.raises(DataDirError, match="the disk is full") as caught:
-        ledger.put("big", "x" * 1_000_000)
-    assert "free some space" in caught.value.next_step
-    assert (ledger.get("kept"), ledger.get("big")) == ("yes", None)
-    room["pages"] = 0
-    ledger.put("big", "x" * 1_000_000)
-    assert len(ledger.get("big") or "") == 1_000_000
+        query = sa.text("SELECT value FROM note WHERE key = 'key'")
+        assert connection.scalar(query) == "before"
+        ledger.put("key", "after")  # readers and writers do not wait for each other
+        assert connection.scalar(query) == "before"
+    assert ledger.get("key") == "after"
 
 
-def test_another_process_that_never_lets_go_is_named_as_the_cause(store: Store, path: Path) -> None:
-    event.listen(store.engine, "checkout", lambda raw, *_: raw.execute("PRAGMA busy_timeout = 50"))
-    other = sqlite3.connect(path, isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")
-    with pytest.raises(DataDirError, match="locked by another process"):
-        Ledger(store).put("key", "value")
-    other.execute("ROLLBACK")
-    other.close()
-    Ledger(store).put("key", "value")
-
-
-def test_a_writer_has_the_lock_before_its_first_statement(store: Store, path: Path) -> None:
-    other = sqlite3.connect(path, isolation_level=None, timeout=0)
-    with store.writing(), pytest.raises(sqlite3.OperationalError, match="locked"):
-        other.execute("BEGIN IMMEDIATE")
-    with store.reading():  # readers and writers do not wait for each other
-        other.execute("BEGIN IMMEDIATE")
-        other.execute("ROLLBACK")
-    other.close()
+def test_a_writer_waits_for_the_one_before_and_sees_what_it_wrote(place: str, store: Store) -> None:
+    """Two processes that count up at the same time lose no count."""
+    script = (
+        "import sys, sqlalchemy as sa\n"
+        "from penstock.store.database import Store\n"
+        "from penstock.store.schema import NOTE\n"
+        "store = Store.open(sys.argv[1])\n"
+        "print('ready', flush=True)\n"
+        "sys.stdin.readline()\n"
+        "for _ in range(100):\n"
+        "    with store.writing() as c:\n"
+        "        n = int(c.scalar(sa.select(NOTE.c.value).where(NOTE.c.key == 'n')))\n"
+        "        c.execute(sa.update(NOTE).where(NOTE.c.key == 'n').values(value=str(n + 1)))\n"
+    )
+    Ledger(store).put("n", "0")
+    children = [
+        subprocess.Popen(
+            [sys.executable, "-c", script, place],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )
+        for _ in range(2)
+    ]  # fmt: skip
+    for child in children:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "ready\n"
+    for child in children:
+        assert child.stdin is not None
+        child.stdin.write("\n")
+        child.stdin.flush()
+    assert [child.wait(60) for child in children] == [0, 0]
+    assert Ledger(store).get("n") == "200"
 
 
 def test_a_block_that_raises_writes_nothing(store: Store) -> None:
@@ -316,7 +255,7 @@ def test_a_block_that_raises_writes_nothing(store: Store) -> None:
 
     def half() -> None:
         with store.writing() as connection:
-            connection.exec_driver_sql("INSERT INTO note VALUES ('half', 'done')")
+            connection.execute(sa.text("INSERT INTO note VALUES ('half', 'done')"))
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

@@ -18,7 +18,6 @@ from penstock.store.schema import BATCH, POSITION
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from penstock.store.ledger import Intent, Stream
 
@@ -247,7 +246,7 @@ def test_a_position_changed_by_hand_stops_the_close(
     assert ledger.open_intents() == [intent]
 
 
-def test_tokens_are_bound_to_the_content(tmp_path: Path) -> None:
+def test_tokens_are_bound_to_the_content(places: Callable[[], str]) -> None:
     """In each store only one thing differs, the batch number is the same."""
     cases = [
         ("homes", "readings", "s", (Span(0, 0, 10),), "f"),
@@ -263,7 +262,7 @@ def test_tokens_are_bound_to_the_content(tmp_path: Path) -> None:
     ]
     tokens = {}
     for i, (domain, source, incarnation, spans, fingerprint) in enumerate([*cases, cases[0]]):
-        store = Store.open(tmp_path / f"{i}.sqlite")
+        store = Store.open(places())
         ledger = Ledger(store)
         stream = ledger.stream(domain, source, incarnation)
         intent = ledger.open(
@@ -277,11 +276,11 @@ def test_tokens_are_bound_to_the_content(tmp_path: Path) -> None:
     assert tokens[len(cases)] == tokens[0]
 
 
-def test_the_batch_number_is_in_the_token(tmp_path: Path) -> None:
+def test_the_batch_number_is_in_the_token(places: Callable[[], str]) -> None:
     """Two stores, the same content, but in one of them another source came first."""
     tokens = []
     for name in ("one", "two"):
-        store = Store.open(tmp_path / f"{name}.sqlite")
+        store = Store.open(places())
         ledger = Ledger(store)
         what = {"spans": [Span(0, 0, 1)], "rows": 1, "size": 1, "fingerprint": "f"}
         if name == "two":
@@ -293,7 +292,7 @@ def test_the_batch_number_is_in_the_token(tmp_path: Path) -> None:
 
 
 def test_batch_numbers_are_never_reused(
-    store: Store, ledger: Ledger, stream: Stream, intend: Intend
+    place: str, store: Store, ledger: Ledger, stream: Stream, intend: Intend
 ) -> None:
     other = ledger.stream("sales", "orders", "s")
     one, two = intend(stream, (0, 0, 10)), intend(other, (0, 0, 10))
@@ -307,7 +306,7 @@ def test_batch_numbers_are_never_reused(
     four = intend(stream, (2, 0, 10))
     assert two.batch < three.batch < four.batch
     store.close()
-    again = Ledger(Store.open(store.path))
+    again = Ledger(Store.open(place))
     fifth = again.open(
         stream, spans=[Span(3, 0, 1)], rows=1, size=1, fingerprint="f", ingested_ms=1
     )
@@ -407,3 +406,22 @@ def test_threads_share_a_ledger(ledger: Ledger) -> None:
     assert ledger.versions() == {"homes.readings": 4 * rounds}
     assert len({b.batch for b in ledger.batches()}) == 4 * rounds
     assert len(ledger.unaudited()) == 4 * rounds
+
+
+def test_the_audit_takes_pages_and_ends_at_the_first_that_is_too_young(
+    ledger: Ledger, stream: Stream, intend: Intend
+) -> None:
+    closed = []
+    for i in range(4):
+        closed.append(ledger.close(intend(stream, (0, i * 10, i * 10 + 10)), good=10, dead=0))
+        time.sleep(0.002)  # each in a millisecond of its own
+    numbers = [batch.batch for batch in closed]
+    assert [b.batch for b in ledger.unaudited(limit=3)] == numbers[:3]
+    before = closed[2].closed_ms
+    assert [b.batch for b in ledger.unaudited(before_ms=before)] == numbers[:2]
+    assert ledger.unaudited(before_ms=closed[0].closed_ms) == []
+
+
+def test_streams_of_all_times_are_known(ledger: Ledger, stream: Stream) -> None:
+    other = ledger.stream("homes", "meters", "spool-2")
+    assert ledger.streams() == [stream, other]

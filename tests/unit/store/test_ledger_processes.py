@@ -29,9 +29,9 @@ ROWS = 10
 class Child:
     """One lander."""
 
-    def __init__(self, role: str, path: Path) -> None:
+    def __init__(self, role: str, place: str) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, str(LANDER), role, str(path)],
+            [sys.executable, str(LANDER), role, place],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -58,8 +58,8 @@ class Child:
 
 
 @contextmanager
-def child(role: str, path: Path) -> Iterator[Child]:
-    made = Child(role, path)
+def child(role: str, place: str) -> Iterator[Child]:
+    made = Child(role, place)
     try:
         yield made
     finally:
@@ -68,26 +68,26 @@ def child(role: str, path: Path) -> Iterator[Child]:
 
 
 @contextmanager
-def reopened(path: Path) -> Iterator[Ledger]:
-    store = Store.open(path)
+def reopened(place: str) -> Iterator[Ledger]:
+    store = Store.open(place)
     try:
         yield Ledger(store)
     finally:
         store.close()
 
 
-def test_killed_between_open_and_close(path: Path) -> None:
+def test_killed_between_open_and_close(place: str) -> None:
     """Each round's lander finishes its predecessor's batch and dies over one of its own."""
     last = None
     for landed in range(5):
-        with child("between", path) as lander:
+        with child("between", place) as lander:
             if last is not None:
                 assert lander.hear() == {"adopted": last, "same_token": True}
                 assert lander.hear() == {"closed": last}
             opened = lander.hear()["opened"]
             assert last is None or opened > last
             lander.kill()
-        with reopened(path) as ledger:
+        with reopened(place) as ledger:
             [intent] = ledger.open_intents()
             assert (intent.batch, intent.state) == (opened, "open")
             assert ledger.positions(intent.stream_id) == {0: landed * ROWS}
@@ -99,19 +99,19 @@ def test_killed_between_open_and_close(path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_killed_at_any_moment(path: Path) -> None:
+def test_killed_at_any_moment(place: str) -> None:
     dice = random.Random(7)
     opened: set[int] = set()
     closed: set[int] = set()
     for _ in range(12):
-        with child("onward", path) as lander:
+        with child("onward", place) as lander:
             said = [lander.hear()]
             time.sleep(dice.uniform(0, 0.25))
             said += lander.kill()
         assert all(step["same_token"] for step in said if "adopted" in step)
         opened |= {step["opened"] for step in said if "opened" in step}
         closed |= {step["closed"] for step in said if "closed" in step}
-        with reopened(path) as ledger:
+        with reopened(place) as ledger:
             check_after_kill(ledger, opened, closed)
     assert len(closed) > 12
 
@@ -134,10 +134,10 @@ def check_after_kill(ledger: Ledger, opened: set[int], closed: set[int]) -> None
     assert ledger.versions().get("homes.readings", 0) <= len(batches)
 
 
-def test_a_zombie_can_do_nothing(path: Path) -> None:
-    with child("zombie", path) as lander:
+def test_a_zombie_can_do_nothing(place: str) -> None:
+    with child("zombie", place) as lander:
         opened = lander.hear()["opened"]
-        with reopened(path) as ledger:
+        with reopened(place) as ledger:
             stream = ledger.stream("homes", "readings", "spool-1")
             fresh = replace(stream, epoch=ledger.lease(stream.id))
             [intent] = ledger.open_intents(stream.id)
@@ -165,11 +165,11 @@ def snapshot(ledger: Ledger, stream: Stream) -> tuple[object, ...]:
     )
 
 
-def test_of_two_that_race_for_a_part_one_wins(path: Path) -> None:
-    with reopened(path) as ledger:
+def test_of_two_that_race_for_a_part_one_wins(place: str) -> None:
+    with reopened(place) as ledger:
         stream = ledger.stream("homes", "readings", "spool-1")
         ledger.lease(stream.id)
-    with child("race", path) as one, child("race", path) as two:
+    with child("race", place) as one, child("race", place) as two:
         assert (one.hear(), two.hear()) == ({"ready": True}, {"ready": True})
         one.wake()
         two.wake()
@@ -177,7 +177,7 @@ def test_of_two_that_race_for_a_part_one_wins(path: Path) -> None:
         assert (one.process.returncode, two.process.returncode) == (0, 0)
     assert sorted(step["part"] for step in won) == list(range(30))
     assert len({step["batch"] for step in won}) == 30
-    with reopened(path) as ledger:
+    with reopened(place) as ledger:
         assert {(i.spans[0].part, i.batch) for i in ledger.open_intents()} == {
             (step["part"], step["batch"]) for step in won
         }

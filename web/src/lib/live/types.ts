@@ -31,6 +31,14 @@ export interface Balance {
 	difference: number;
 }
 
+/** A mistake in a file of the project; `line` is 0 where the whole file is meant. */
+export interface FileProblem {
+	file: string;
+	line: number;
+	cause: string;
+	hint: string;
+}
+
 export interface Status {
 	version: string;
 	project: string;
@@ -40,6 +48,8 @@ export interface Status {
 	rows_per_s: number;
 	balance: Balance;
 	history: { done: number; target: number } | null;
+	/** What keeps the files, as they are saved, from being served. */
+	problems: FileProblem[];
 }
 
 export interface DeadLetter {

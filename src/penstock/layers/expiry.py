@@ -1,0 +1,79 @@
+"""What a count may still find: batches older than a table's TTL may be gone, whole or in part."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple, Self
+
+from penstock.project.retention import kept_ms
+
+if TYPE_CHECKING:
+    from penstock.project.objects import Relation
+
+_SLACK_MS = 3_600_000  # between two clocks, and between a count and the judgement of it
+
+
+class Counted(NamedTuple):
+    """Rows of one batch as the engine has them: in bronze, good ones of these, and in silver."""
+
+    rows: int
+    good: int
+    silver: int
+
+
+@dataclass(frozen=True, slots=True)
+class Expiry:
+    """When rows of a source's bronze and 1:1 silver may go.
+
+    Attributes:
+        bronze_ms: for how long bronze keeps a row after its arrival; None for ever.
+        silver_ms: the same of silver.
+    """
+
+    bronze_ms: int | None = None
+    silver_ms: int | None = None
+
+    @classmethod
+    def of(cls, bronze: Relation, silver: Relation) -> Self:
+        """As the tables' own TTL clauses say."""
+        return cls(kept_ms(bronze), kept_ms(silver))
+
+    def bronze(self, ingested_ms: int) -> bool:
+        """Whether bronze may have dropped rows of a batch that arrived then."""
+        return _past(self.bronze_ms, ingested_ms)
+
+    def silver(self, ingested_ms: int) -> bool:
+        """Whether silver may have dropped rows of a batch that arrived then."""
+        return _past(self.silver_ms, ingested_ms)
+
+    def bronze_right(self, rows: int, ingested_ms: int, found: Counted) -> bool:
+        """Whether bronze holds as many rows of a batch as it must, at its age."""
+        return found.rows == rows or (found.rows < rows and self.bronze(ingested_ms))
+
+    def silver_right(self, good: int, ingested_ms: int, found: Counted) -> bool:
+        """Whether silver holds as many rows of a batch as it must, at its age."""
+        return found.silver == good or (found.silver < good and self.silver(ingested_ms))
+
+    def good_of(
+        self, rows: int, ingested_ms: int, found: Counted, judged: int | None = None
+    ) -> int | None:
+        """Good rows of a batch that is stored whole; None where it is not.
+
+        Args:
+            rows: of the batch.
+            ingested_ms: when it arrived.
+            found: in the engine.
+            judged: good ones by the records themselves, where bronze has let rows go.
+        """
+        good = found.good if found.rows == rows else judged
+        if good is None or not self.bronze_right(rows, ingested_ms, found):
+            return None
+        return good if self.silver_right(good, ingested_ms, found) else None
+
+
+def _past(kept: int | None, ingested_ms: int) -> bool:
+    if kept is None:
+        return False
+    slack = min(_SLACK_MS, kept // 10)
+    return ingested_ms < time.time() * 1000 - kept + slack

@@ -1,0 +1,482 @@
+"""The cache: right, not old; one query a key however many wait; bounded."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from penstock.errors import EngineError
+from penstock.project.objects import Endpoint, Header
+from penstock.serve import cache as cache_module
+from penstock.serve.cache import Answer, Cache, Versions, is_moving, tables_of
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+READINGS, METERS = "homes.readings", "other.meters"
+KEY = ("homes", "sent", "JSON")
+
+
+def endpoint(sql: str = "SELECT 1 FROM readings", **header: str) -> Endpoint:
+    reads = ("readings", METERS)
+    return Endpoint(
+        "homes", "homes", "sent", Path("sent.sql"), sql, 1, Header("", header), (), reads
+    )
+
+
+PLAIN = endpoint()
+
+
+@dataclass
+class Source:
+    """What a query reads: a number that changes, read once the query is allowed to go on."""
+
+    value: int = 0
+    queries: int = 0
+    error: Exception | None = None
+    gate: asyncio.Event | None = None
+    started: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def query(self) -> bytes:
+        self.queries += 1
+        read = self.value
+        self.started.set()
+        if self.gate is not None:
+            await self.gate.wait()
+        if self.error is not None:
+            raise self.error
+        return b"%d" % read
+
+
+@dataclass
+class Bench:
+    """A cache over a source whose changes bump a table."""
+
+    versions: Versions = field(default_factory=Versions)
+    source: Source = field(default_factory=Source)
+
+    def __post_init__(self) -> None:
+        self.cache = Cache(self.versions)
+
+    def change(self, table: str = READINGS) -> None:
+        self.source.value += 1
+        self.versions.bump((table,))
+
+    async def get(
+        self, asked: Endpoint = PLAIN, key: tuple[str, ...] = KEY, *, stale: bool = True
+    ) -> tuple[int, str]:
+        answer, state = await self.cache.get(asked, key, self.source.query, stale=stale)
+        return int(answer.body), state
+
+    def held(self) -> list[Answer]:
+        return list(self.cache._entries.values())
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()
+
+
+def run(work: Coroutine[object, object, None]) -> None:
+    async def within() -> None:
+        await asyncio.wait_for(work, 20)
+
+    asyncio.run(within())
+
+
+# Versions
+
+
+def test_an_answer_holds_while_its_tables_stand(bench: Bench) -> None:
+    async def through() -> None:
+        assert await bench.get() == (0, "miss")
+        assert [await bench.get() for _ in range(3)] == [(0, "hit")] * 3
+        bench.versions.bump(("homes.others", "readings", "meters"))  # of which it reads none
+        assert await bench.get() == (0, "hit")
+        assert bench.source.queries == 1
+
+    run(through())
+
+
+@pytest.mark.parametrize("table", [READINGS, METERS])
+def test_a_change_of_any_table_it_reads_ends_it(bench: Bench, table: str) -> None:
+    async def through() -> None:
+        await bench.get()
+        bench.change(table)
+        assert await bench.get() == (1, "miss")
+        assert await bench.get() == (1, "hit")
+
+    run(through())
+
+
+def test_keys_do_not_know_each_other(bench: Bench) -> None:
+    async def through() -> None:
+        await bench.get(key=("a", "x=1"))
+        bench.source.value = 7
+        assert await bench.get(key=("a", "x=2")) == (7, "miss")
+        assert await bench.get(key=("a", "x=1")) == (0, "hit")
+
+    run(through())
+
+
+def test_names_are_looked_up_in_the_endpoint_s_database() -> None:
+    assert tables_of(PLAIN) == (READINGS, METERS)
+
+
+def test_versions_count_each_table_by_itself() -> None:
+    versions = Versions()
+    assert versions.of(("a", "b"))[:2] == (0, 0)
+    versions.bump(("a", "b"))
+    versions.bump(("b",))
+    assert versions.of(("b", "a", "c"))[:3] == (2, 1, 0)
+
+
+def test_bumps_of_many_threads_are_all_counted() -> None:
+    versions = Versions()
+
+    def bump() -> None:
+        for _ in range(2000):
+            versions.bump(("a",))
+
+    threads = [threading.Thread(target=bump) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert versions.of(("a",))[0] == 16_000
+
+
+def test_a_change_during_the_query_leaves_no_old_answer_behind(bench: Bench) -> None:
+    async def through() -> None:
+        bench.source.gate = asyncio.Event()
+        asked = asyncio.create_task(bench.get())
+        await bench.source.started.wait()
+        bench.change()
+        bench.source.gate.set()
+        assert await asked == (0, "miss")
+        assert await bench.get() == (1, "miss")
+
+    run(through())
+
+
+def test_who_asks_after_a_change_never_gets_an_answer_from_before_it(bench: Bench) -> None:
+    """The sender of the change has been told that it can be queried."""
+
+    async def through() -> None:
+        bench.source.gate = asyncio.Event()
+        early = asyncio.create_task(bench.get())
+        await bench.source.started.wait()
+        bench.change()
+        late = asyncio.create_task(bench.get())
+        await asyncio.sleep(0)
+        bench.source.gate.set()
+        assert await early == (0, "miss")
+        assert await late == (1, "miss")
+        assert await bench.get() == (1, "hit")
+
+    run(through())
+
+
+def test_an_early_query_that_ends_late_does_not_replace_a_newer_answer(bench: Bench) -> None:
+    async def through() -> None:
+        slow = bench.source.gate = asyncio.Event()
+        early = asyncio.create_task(bench.get())
+        await bench.source.started.wait()
+        bench.change()
+        bench.source.gate = None
+        assert await bench.get() == (1, "miss")
+        slow.set()
+        assert await early == (0, "miss")
+        assert await bench.get() == (1, "hit")
+
+    run(through())
+
+
+def test_under_changes_from_another_thread_answers_are_never_old(bench: Bench) -> None:
+    seen: list[tuple[int, int]] = []
+    over = threading.Event()
+
+    def change() -> None:
+        while not over.is_set():
+            bench.change()
+
+    async def through() -> None:
+        for n in range(2000):
+            before = bench.versions.of((READINGS,))[0]
+            value, _ = await bench.get(key=("k", str(n % 3)))
+            seen.append((before, value))
+
+    thread = threading.Thread(target=change)
+    thread.start()
+    try:
+        run(through())
+    finally:
+        over.set()
+        thread.join()
+    assert all(value >= before for before, value in seen)
+    assert seen[-1][0] > 0, "nothing changed meanwhile"
+
+
+# One flight
+
+
+def test_fifty_at_once_are_one_query(bench: Bench) -> None:
+    async def through() -> None:
+        bench.source.gate = asyncio.Event()
+        asked = [asyncio.create_task(bench.get()) for _ in range(50)]
+        await bench.source.started.wait()
+        await asyncio.sleep(0.01)
+        bench.source.gate.set()
+        assert await asyncio.gather(*asked) == [(0, "miss")] * 50
+        assert bench.source.queries == 1
+        assert await bench.get() == (0, "hit")
+
+    run(through())
+
+
+def test_flights_of_other_keys_do_not_wait_for_each_other(bench: Bench) -> None:
+    async def through() -> None:
+        bench.source.gate = asyncio.Event()
+        slow = asyncio.create_task(bench.get(key=("slow",)))
+        await bench.source.started.wait()
+        bench.source.gate = None
+        assert await bench.get(key=("fast",)) == (0, "miss")
+        assert not slow.done()
+        slow.cancel()
+
+    run(through())
+
+
+def test_everyone_who_waited_gets_the_error_and_nobody_later(bench: Bench) -> None:
+    async def through() -> None:
+        bench.source.gate = asyncio.Event()
+        bench.source.error = EngineError("it broke", code=159)
+        asked = [asyncio.create_task(bench.get()) for _ in range(5)]
+        await bench.source.started.wait()
+        bench.source.gate.set()
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+        assert [str(answer) for answer in answers] == ["it broke"] * 5
+        assert {type(answer) for answer in answers} == {EngineError}
+        assert bench.source.queries == 1
+        assert bench.held() == []
+        bench.source.error = None
+        assert await bench.get() == (0, "miss")
+
+    run(through())
+
+
+def test_an_error_keeps_no_right_answer_from_being_given(bench: Bench) -> None:
+    """An answer that still holds is not lost because another key's query failed."""
+
+    async def through() -> None:
+        await bench.get()
+        bench.source.error = EngineError("it broke")
+        with pytest.raises(EngineError):
+            await bench.get(key=("another",))
+        assert await bench.get() == (0, "hit")
+
+    run(through())
+
+
+@pytest.mark.parametrize("leavers", [1, 4, 5])
+def test_who_leaves_takes_nobody_along(bench: Bench, leavers: int) -> None:
+    """The first, who started the query, is among those that leave; so may be all of them."""
+
+    async def through() -> None:
+        bench.source.gate = asyncio.Event()
+        asked = [asyncio.create_task(bench.get()) for _ in range(5)]
+        await bench.source.started.wait()
+        for task in asked[:leavers]:
+            task.cancel()
+        await asyncio.sleep(0)
+        bench.source.gate.set()
+        assert await asyncio.gather(*asked[leavers:]) == [(0, "miss")] * (5 - leavers)
+        answers = await asyncio.gather(*asked[:leavers], return_exceptions=True)
+        assert {type(answer) for answer in answers} == {asyncio.CancelledError}
+        assert (await bench.get())[0] == 0
+        assert bench.source.queries == 1, "what was asked for anyway was thrown away"
+
+    run(through())
+
+
+# Bounds in time
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """The cache's own clock, set by hand."""
+    clock = SimpleNamespace(now=1000.0)
+    monkeypatch.setattr(cache_module, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    return clock
+
+
+NOW = "SELECT now() FROM readings"
+
+
+def test_cache_is_an_upper_bound(bench: Bench, clock: SimpleNamespace) -> None:
+    async def through() -> None:
+        bounded = endpoint(cache="60s")
+        await bench.get(bounded)
+        clock.now += 59.9
+        assert (await bench.get(bounded))[1] == "hit"
+        clock.now += 0.1
+        assert (await bench.get(bounded))[1] == "miss"
+        bench.change()
+        assert await bench.get(bounded) == (1, "miss")
+
+    run(through())
+
+
+def test_without_a_bound_a_standing_answer_never_grows_old(
+    bench: Bench, clock: SimpleNamespace
+) -> None:
+    async def through() -> None:
+        await bench.get()
+        clock.now += 1e6
+        assert await bench.get() == (0, "hit")
+
+    run(through())
+
+
+def test_what_looks_at_the_clock_is_held_for_its_bound_only(
+    bench: Bench, clock: SimpleNamespace
+) -> None:
+    async def through() -> None:
+        unbounded, bounded = endpoint(NOW), endpoint(NOW, cache="5s")
+        await bench.get(unbounded)
+        assert (await bench.get(unbounded))[1] == "miss"
+        await bench.get(bounded, ("b",))
+        clock.now += 4.9
+        assert (await bench.get(bounded, ("b",)))[1] == "hit"
+        clock.now += 0.2
+        assert (await bench.get(bounded, ("b",)))[1] == "miss"
+
+    run(through())
+
+
+@pytest.mark.parametrize("asked", [endpoint(max_stale="1s"), endpoint(NOW, cache="5s",
+                                                                     max_stale="1s")])  # fmt: skip
+def test_a_busy_table_s_answer_may_be_a_little_old_and_says_so(
+    bench: Bench, clock: SimpleNamespace, asked: Endpoint
+) -> None:
+    async def through() -> None:
+        await bench.get(asked)
+        bench.change()
+        clock.now += 0.9
+        assert await bench.get(asked) == (0, "stale")
+        assert await bench.get(asked, stale=False) == (1, "miss"), "who will not have it old"
+        assert await bench.get(asked) == (1, "hit")
+        bench.change()
+        clock.now += 1.0
+        assert await bench.get(asked) == (2, "miss")
+
+    run(through())
+
+
+@pytest.mark.parametrize(
+    ("sql", "moving"),
+    [
+        ("SELECT now() FROM t", True),
+        ("SELECT NOW () FROM t", True),
+        ("SELECT now64(3, 'UTC') FROM t", True),
+        ("SELECT today(), yesterday() FROM t", True),
+        ("SELECT rand() % 2, rand64(), randUniform(0, 1) FROM t", True),
+        ("SELECT dictGetOrDefault('d', 'a', k, 0) FROM t", True),
+        ("SELECT known() FROM t", False),
+        ("SELECT now FROM t", False),
+        ("SELECT sum(brand) FROM t", False),
+        pytest.param(
+            "SELECT generateUUIDv4() FROM t", True,
+        ),
+        pytest.param(
+            "SELECT toUnixTimestamp(current_timestamp()), UTCTimestamp() FROM t", True,
+        ),
+    ],
+)  # fmt: skip
+def test_what_looks_at_the_clock(sql: str, moving: bool) -> None:
+    assert is_moving(endpoint(sql)) == moving
+
+
+# Tags, and bounds in size
+
+
+def test_a_tag_names_the_bytes(bench: Bench) -> None:
+    async def through() -> None:
+        tags: list[str] = []
+        for value in (1, 2, 1):
+            bench.source.value = value
+            answer, _ = await bench.cache.get(PLAIN, ("k", str(len(tags))), bench.source.query)
+            tags.append(answer.etag)
+        assert tags[0] == tags[2] != tags[1]
+        assert all(tag.startswith('"') and tag.endswith('"') and len(tag) > 16 for tag in tags)
+
+    run(through())
+
+
+def serving(body: bytes) -> Callable[[], Awaitable[bytes]]:
+    async def query() -> bytes:
+        return body
+
+    return query
+
+
+def test_the_number_of_answers_is_bounded(bench: Bench) -> None:
+    """What was used longest ago goes first."""
+
+    async def through() -> None:
+        most = cache_module._ENTRIES
+        for n in range(most):
+            await bench.get(key=(str(n),))
+        assert (await bench.get(key=("0",)))[1] == "hit"
+        for n in range(most, most + 10):
+            await bench.get(key=(str(n),))
+        assert len(bench.held()) == most
+        assert (await bench.get(key=("0",)))[1] == "hit"
+        assert (await bench.get(key=("1",)))[1] == "miss"
+
+    run(through())
+
+
+def test_the_bytes_of_answers_are_bounded(bench: Bench) -> None:
+    async def through() -> None:
+        megabyte = bytes(1 << 20)
+        for n in range(100):
+            await bench.cache.get(PLAIN, (str(n),), serving(megabyte))
+            assert sum(len(answer.body) for answer in bench.held()) <= cache_module._BYTES
+        assert len(bench.held()) > 30, "far less was held than may be"
+
+    run(through())
+
+
+def test_large_answers_drive_nothing_out(bench: Bench) -> None:
+    async def through() -> None:
+        for n in range(5):
+            await bench.get(key=(str(n),))
+        large = bytes(cache_module._BYTES // 2)
+        for n in range(3):
+            answer, state = await bench.cache.get(PLAIN, ("large", str(n)), serving(large))
+            assert (answer.body, state) == (large, "miss")
+        assert [(await bench.get(key=(str(n),)))[1] for n in range(5)] == ["hit"] * 5
+
+    run(through())
+
+
+def test_an_answer_that_is_made_again_counts_once(bench: Bench) -> None:
+    async def through() -> None:
+        megabyte = bytes(1 << 20)
+        for _ in range(100):
+            bench.change()
+            await bench.cache.get(PLAIN, ("one",), serving(megabyte))
+        await bench.get(key=("other",))
+        assert await bench.get(key=("other",)) == (100, "hit")
+        assert (await bench.cache.get(PLAIN, ("one",), serving(b"")))[1] == "hit"
+        assert bench.cache._bytes == sum(len(answer.body) for answer in bench.held())
+
+    run(through())
