@@ -31,6 +31,7 @@ from penstock.layers.reconcile import as_document, reconcile
 from penstock.project import load
 from penstock.sources.http import HttpSource
 from penstock.store.database import Store
+from penstock.store.journal import Journal
 from penstock.store.ledger import Ledger
 
 if TYPE_CHECKING:
@@ -234,7 +235,7 @@ class Landing:
         self.store = Store.open(self.data / "penstock.db")
         self.ledger = Ledger(self.store)
         self.client = Client(self.engine.address)
-        apply(self.project, self.client, self.ledger)
+        apply(self.project, self.client, Journal(self.store, self.data))
         self.source, self.lander = self.take_over()
         return self
 

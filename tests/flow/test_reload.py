@@ -116,10 +116,12 @@ def test_a_new_gold_becomes_a_table_and_a_new_source_takes_rows(up: PlatformProc
 def test_a_change_that_apply_refuses_is_a_mistake(up: PlatformProcess) -> None:
     path = up.project / "meters" / "gold" / "hourly.sql"
     text = path.read_text()
-    saved = save(up, "gold/hourly.sql", text.replace("40000", "50000"))
+    saved = save(up, "gold/hourly.sql", text.replace("sumState(power)", "sumState(2 * power)"))
     soon("the refusal", saved, lambda: problems(up))
-    assert problems(up)[0]["file"] == "meters/gold/hourly.sql"
-    assert problems(up)[0]["line"] > 1
+    (found,) = problems(up)
+    line = text[: text.index("CREATE MATERIALIZED VIEW")].count("\n") + 1
+    assert (found["file"], found["line"]) == ("meters/gold/hourly.sql", line)
+    assert "penstock plan" in found["hint"]
     save(up, "gold/hourly.sql", text)
     wait_for("the refusal to go", lambda: not problems(up), seconds=5)
     gone = (up.project / "meters/sources/readings.toml").read_text()

@@ -16,6 +16,7 @@ from penstock.cli.demo import demo
 from penstock.cli.doctor import doctor
 from penstock.cli.ingest import ingest
 from penstock.cli.new import app as new
+from penstock.cli.plan import plan
 from penstock.cli.query import query
 from penstock.cli.reconcile import reconcile
 from penstock.cli.reset import reset
@@ -40,8 +41,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 COMMANDS: tuple[Callable[..., None], ...] = (
-    demo, up, check, test, apply, ingest, simulate, query, tail, reconcile, status, backup, restore,
-    reset, doctor, version,
+    demo, up, check, test, plan, apply, ingest, simulate, query, tail, reconcile, status, backup,
+    restore, reset, doctor, version,
 )  # fmt: skip
 for command in COMMANDS:
     app.command(cls=Command)(command)

@@ -36,7 +36,7 @@ def up(
     place = find(project, data, port=port, engine_port=engine_port)
     platform = Platform(place.project, place.settings, place.data)
     reloader = Reloader(place.project.root, place.settings.text("prefix"), platform.adopt, say)
-    platform.problems = reloader.problems
+    platform.problems, platform.on_apply = reloader.problems, reloader.look_again
     options = again(project, data)
 
     def until(stopping: threading.Event) -> None:

@@ -23,14 +23,21 @@ class Ownership:
     Args:
         path: the lock file; its folder is made where it is missing.
         wait: seconds to wait for another process to let go (an engine that is shutting down).
+        held: what it means that another process has it.
 
     Raises:
         DataDirTakenError: another process holds it; the error names that process.
         DataDirError: the folder cannot be written.
     """
 
-    def __init__(self, path: Path, *, wait: float = 0.0) -> None:
-        self.path = path
+    def __init__(
+        self,
+        path: Path,
+        *,
+        wait: float = 0.0,
+        held: str = "another Penstock owns this data directory",
+    ) -> None:
+        self.path, self._held = path, held
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = path.open("a+", encoding="utf-8")
@@ -50,7 +57,7 @@ class Ownership:
                 owner = self._file.read().strip() or "unknown"
                 self._file.close()
                 raise DataDirTakenError(
-                    f"another Penstock owns this data directory: process {owner}",
+                    f"{self._held}: process {owner}",
                     where=str(self.path.parent),
                     next_step=f"stop it (kill {owner}), or use another folder: PENSTOCK_DATA=…",
                 ) from None

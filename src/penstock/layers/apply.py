@@ -1,104 +1,260 @@
-"""Apply: creates what a project names, in the order of the flow, and is safe to repeat.
+"""Apply: takes the steps of a plan, one after the other, and is safe to repeat.
 
-It only ever adds. Where a relation exists and its file now says something else, it refuses and
-says what differs; plans for changes are not written yet. It refuses as well what it did not make,
-and a view over rows that are there already: its table would start without them.
+Each step is judged by what is there, not by memory: a run that was killed is gone on with by
+comparing anew, and what is done already is no step any more. The journal remembers what the user
+agreed to, so that going on asks nothing twice. One applier at a time.
 """
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass
+import os
+import time
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from penstock.errors import RefusedChangeError
+from penstock.engine.datadir import Ownership
+from penstock.errors import EngineError, RefusedChangeError
+from penstock.layers import states
+from penstock.layers.forms import REMEMBERED, table
+from penstock.layers.plan import Plan, make
+from penstock.layers.statements import fill
+from penstock.layers.states import Consent, databases, digest, live, owners
+from penstock.layers.steps import place
+from penstock.store.journal import Applied as Memory
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from contextlib import AbstractContextManager
+
     from penstock.engine.client import Client
-    from penstock.project.objects import Project, Relation, Statement
-    from penstock.store.ledger import Ledger
+    from penstock.layers.steps import Step
+    from penstock.project.objects import Project
+    from penstock.store.journal import Journal, Run
+
+_LOOK = 0.2  # seconds between looks at columns that are being rewritten
 
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What one apply did: names as `database.name`."""
+    """What one apply did: names as `database.name`, steps in words."""
 
     created: tuple[str, ...]
     unchanged: tuple[str, ...]
+    steps: tuple[Step, ...] = ()
+
+    def document(self) -> dict[str, list[str]]:
+        """As JSON."""
+        changed = [step.words for step in self.steps if step.kind != "create"]
+        return {
+            "created": list(self.created),
+            "changed": changed,
+            "unchanged": list(self.unchanged),
+        }
 
 
-def apply(project: Project, client: Client, ledger: Ledger) -> Applied:
-    """Create the project's databases, tables and views.
+def _no_backfill(step: Step) -> None:
+    raise RefusedChangeError(
+        f"a backfill is needed: {step.words}", where=step.relation, next_step=step.ways
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How far an apply may go, and what it asks of those above it.
+
+    Attributes:
+        consent: what the user agreed to.
+        unasked: only what needs nobody's consent: creations and metadata (`penstock up`).
+        fingerprint: of the plan that the user saw; another one is not applied.
+        quiet: holds the landing while the steps it gets are taken.
+        backfill: carries out a step of kind `backfill`; None where nobody does.
+    """
+
+    consent: Consent = field(default_factory=Consent)
+    unasked: bool = False
+    fingerprint: str = ""
+    quiet: Callable[[Sequence[Step]], AbstractContextManager[None]] = lambda _steps: nullcontext()
+    backfill: Callable[[Step], None] | None = None
+
+
+def plan(
+    project: Project, client: Client, journal: Journal, consent: Consent | None = None
+) -> Plan:
+    """What `apply` would do.
 
     Raises:
-        RefusedChangeError: a relation exists in another form; nothing has been changed then.
+        InvalidProjectError: the engine refuses a statement of the files.
     """
-    existing = {d.database: _existing(client, d.database) for d in project.domains}
-    changed = [
-        f"{relation.database}.{statement.name} ({relation.path.relative_to(project.root)}:"
-        f"{statement.line})"
-        for relation in project.relations()
-        for statement in relation.statements
-        if _differs(ledger, relation, statement, existing[relation.database])
-    ]
-    if changed:
+    run = journal.unfinished()
+    agreed = (consent or Consent()) | _accepted(run, digest(project))
+    return make(project, live(client, project), _memory(client, journal), agreed)
+
+
+def apply(
+    project: Project, client: Client, journal: Journal, terms: Terms | None = None
+) -> Applied:
+    """Bring the database to what the project's files say.
+
+    Raises:
+        RefusedChangeError: a change would lose data or needs consent; nothing has been changed.
+        DataDirTakenError: another process is applying; names it.
+        EngineError: a step failed; the next apply goes on from there.
+        InvalidProjectError: the engine refuses a statement of the files.
+    """
+    terms = terms or Terms()
+    with _alone(journal):
+        for name in databases(project):
+            client.execute(f"CREATE DATABASE IF NOT EXISTS `{name}`")
+        found = _attempt(project, client, journal, terms)
+        while found is None:  # rows came to a table that the plan took for empty
+            found = _attempt(project, client, journal, terms)
+        _remember(project, client, journal, found)
+        journal.finish()
+    created = tuple(s.touched for s in found.steps if s.kind == "create")
+    return Applied(created, found.unchanged, found.steps)
+
+
+def _attempt(project: Project, client: Client, journal: Journal, terms: Terms) -> Plan | None:
+    """Make a plan and take its steps; None where it was outdated before its first step."""
+    run = journal.unfinished()
+    consent = terms.consent | _accepted(run, digest(project))
+    found = make(project, live(client, project), _memory(client, journal), consent)
+    _check(project, found, terms, resumed=run is not None and run.digest == found.digest)
+    if not found.steps:
+        return found
+    with terms.quiet(found.steps):
+        now = live(client, project).forms
+        if any(name in now and now[name].rows for name in found.empty):
+            return None
+        _run(client, journal, found, consent, terms)
+        _settle(client, project)
+    return found
+
+
+@contextmanager
+def _alone(journal: Journal) -> Iterator[None]:
+    held = "another process applies changes to this data"
+    with Ownership(journal.lock, held=held):
+        yield
+
+
+def _memory(client: Client, journal: Journal) -> Memory:
+    """What was applied last; another version of the engine may write the same thing otherwise."""
+    applied = journal.applied()
+    version = str(client.value("SELECT version() AS version"))
+    if applied.version == version:
+        return applied
+    return Memory("", version, {}, applied.relations)
+
+
+def _accepted(run: Run | None, wanted: str) -> Consent:
+    """What was agreed to for a run that was cut short, while its files are still the same."""
+    if run is None or run.digest != wanted:
+        return Consent()
+    return Consent.read(run.accepted)
+
+
+def _check(project: Project, found: Plan, terms: Terms, *, resumed: bool) -> None:
+    """Refuse, before anything is done, what may not be done."""
+    if terms.fingerprint and terms.fingerprint != found.fingerprint:
         raise RefusedChangeError(
-            "the files differ from what is stored, or this data directory did not make what is "
-            "there, and changing it could lose data: " + ", ".join(changed),
-            next_step="put the files back, or start a new data directory: PENSTOCK_DATA=… (on a "
-            "server also another PENSTOCK_PREFIX=…)",
+            "the files or the database have changed since the plan was shown",
+            next_step="look at it again: penstock plan",
         )
-    late = [
-        f"{relation.name} ({relation.path.relative_to(project.root)}:{view.line}) over {source}"
-        for relation in project.relations()
-        for view in relation.views
-        if view.name not in existing[relation.database]
-        for source in view.reads
-        if source in existing[relation.database] and _holds_rows(client, relation, source)
-    ]
-    if late:
+    if found.refused:
         raise RefusedChangeError(
-            "these would start empty, over tables that hold rows: " + ", ".join(late),
-            next_step="leave them out until rows can be filled in from before, or start a new "
-            "data directory: PENSTOCK_DATA=…",
+            "nothing was applied, as changing it could lose data:\n"
+            + "\n".join(_said(project, s) for s in found.refused),
+            next_step=f"{found.refused[0].ways}; `penstock plan` shows it all",
         )
-    created, unchanged = [], []
-    for domain in project.domains:
-        client.execute(f"CREATE DATABASE IF NOT EXISTS `{domain.database}`")
-    for relation in project.relations():
-        for statement in relation.statements:
-            name = f"{relation.database}.{statement.name}"
-            # Before it is made: what stands there without a note is then never ours.
-            ledger.put(_note(relation, statement), _digest(statement))
-            if statement.name in existing[relation.database]:
-                unchanged.append(name)
-            else:
-                client.execute(statement.sql, database=relation.database)
-                created.append(name)
-    return Applied(tuple(created), tuple(unchanged))
+    backfills = [s for s in found.steps if s.kind == "backfill"]
+    if backfills and (terms.backfill is None or (terms.unasked and not resumed)):
+        raise RefusedChangeError(
+            "nothing was applied, as a backfill is needed:\n"
+            + "\n".join(_said(project, s) for s in backfills),
+            next_step=backfills[0].ways,
+        )
+    undone = [d.name for d in found.drift if d.overwritten and d.now]
+    asked = [_said(project, s) for s in found.steps if not s.harmless]
+    if terms.unasked and not resumed and (asked or undone):
+        raise RefusedChangeError(
+            "the files differ from what is stored:\n"
+            + "\n".join(asked or [f"  {name} was changed by hand" for name in undone]),
+            next_step="look at it with `penstock plan`, and apply it with `penstock apply`",
+        )
 
 
-def _existing(client: Client, database: str) -> set[str]:
-    sql = "SELECT name FROM system.tables WHERE database = {database:String}"
-    return {row["name"] for row in client.rows(sql, params={"database": database})}
+def _said(project: Project, step: Step) -> str:
+    """A step on a line of its own, with the place in the files."""
+    where = place(project, step)
+    return f"  {step.words} ({where})" if where else f"  {step.words}"
 
 
-def _differs(ledger: Ledger, relation: Relation, statement: Statement, existing: set[str]) -> bool:
-    if statement.name not in existing:
-        return False
-    return ledger.get(_note(relation, statement)) != _digest(statement)
+def _run(client: Client, journal: Journal, found: Plan, consent: Consent, terms: Terms) -> None:
+    """Take the steps, written down before the first and marked as they go."""
+    # A run that was cut short may have left a table dropped or a view not yet made: whoever goes
+    # on with it makes them as this plan would, and takes nothing for new that waits for a backfill.
+    relations = frozenset(s.relation for s in found.steps if s.kind != "backfill")
+    accepted = consent | Consent(forward_only=relations)
+    steps = [step.document() for step in found.steps]
+    run = journal.begin(found.digest, accepted.document(), str(os.getpid()), steps)
+    for number, step in enumerate(found.steps):
+        journal.mark(run, number, "running")
+        try:
+            _take(client, step, terms)
+        except EngineError as error:
+            journal.mark(run, number, "failed", error.what)
+            raise EngineError(
+                f"step {number + 1} of {len(found.steps)} failed: {error.what}",
+                code=error.code,
+                where=step.words,
+                next_step=error.next_step
+                or "mend it and run `penstock apply` again: it goes on from here",
+            ) from error
+        journal.mark(run, number, "done")
 
 
-def _holds_rows(client: Client, relation: Relation, table: str) -> bool:
-    sql = f"SELECT 1 FROM `{table}` LIMIT 1"  # noqa: S608 - a name of the project's
-    return bool(client.rows(sql, database=relation.database))
+def _take(client: Client, step: Step, terms: Terms) -> None:
+    database, _, name = step.touched.partition(".")
+    if step.kind == "backfill":
+        (terms.backfill or _no_backfill)(step)
+        return
+    if step.kind == "create" and client.value(f"EXISTS TABLE {table(database, name)}"):
+        return  # made by somebody in between; the next plan says whether it is the right one
+    for sql in step.sql:
+        client.execute(sql, database=database)
 
 
-def _note(relation: Relation, statement: Statement) -> str:
-    return f"applied:{relation.database}.{statement.name}"
+def _settle(client: Client, project: Project) -> None:
+    """Wait until no column is being rewritten any more. Raises EngineError where one cannot be."""
+    while True:
+        waiting = client.rows(fill("rewriting", databases=states.listed(databases(project))))
+        stuck = next((row for row in waiting if row["reason"]), None)
+        if stuck:
+            raise EngineError(
+                f"{stuck['database']}.{stuck['table']} cannot be rewritten: {stuck['reason']}",
+                where=stuck["command"],
+            )
+        if not waiting:
+            return
+        time.sleep(_LOOK)
 
 
-def _digest(statement: Statement) -> str:
-    """Of the statement's words; comments and white space may change freely."""
-    words = " ".join(token.text for token in statement.tokens)
-    return hashlib.sha256(words.encode()).hexdigest()
+def _remember(project: Project, client: Client, journal: Journal, found: Plan) -> None:
+    """Note what is there now, as the engine writes it; the plan after this one starts from it."""
+    mine = owners(project)
+    version = str(client.value("SELECT version() AS version"))
+    rows = client.rows(states.question(databases(project)))
+    forms = {f"{r['database']}.{r['name']}": {k: r[k] for k in REMEMBERED} for r in rows}
+    kept = {name: form for name, form in forms.items() if name in mine}
+    missing = [name for name in mine if name not in kept]
+    if missing:
+        raise EngineError(
+            f"{', '.join(missing)} is not there after it was applied",
+            next_step="run `penstock apply` again",
+        )
+    memory = Memory(found.digest, version, kept, {name: mine[name] for name in kept})
+    before = journal.applied()
+    if (before.digest, before.version, before.forms) != (memory.digest, version, kept):
+        journal.remember(memory)

@@ -23,6 +23,8 @@ RELATION_KEYS = frozenset(
         "units",
         "schedule",
         "notes",
+        "renamed_from",
+        "renames",
     }
 )
 ENDPOINT_KEYS = frozenset(

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 from penstock.errors import Problem
 from penstock.project import statements, table_rules, view_rules
+from penstock.project.findings import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from penstock.project.findings import Finding
-    from penstock.project.objects import Project
+    from penstock.project.objects import Project, Relation
 
 
 def broken_rules(project: Project) -> list[Problem]:
@@ -32,6 +32,7 @@ def broken_rules(project: Project) -> list[Problem]:
         for relation in domain.relations:
             note(relation.path, table_rules.table_rules(relation, project.inserts_per_second))
             note(relation.path, view_rules.view_rules(domain, relation))
+            note(relation.path, rename_hints(relation))
         for endpoint in (*domain.endpoints, *domain.checks):
             note(endpoint.path, table_rules.foreign_functions(endpoint.tokens))
         for using in sorted({s.using for s in domain.sources if s.using}):
@@ -42,3 +43,22 @@ def broken_rules(project: Project) -> list[Problem]:
                     table_rules.foreign_functions([t for piece in text.pieces for t in piece]),
                 )
     return problems
+
+
+def rename_hints(relation: Relation) -> Iterator[Finding]:
+    """What a header says about former names fits the names that are there now."""
+    line = relation.main.line if relation.main else 0
+    if relation.header.text("renamed_from") == relation.name:
+        cause = f"renamed_from: {relation.name}: that is its name now"
+        yield Finding(line, cause, "write the former name, or leave it out")
+    hints = relation.header.values.get("renames", {})
+    if not isinstance(hints, dict):
+        yield Finding(line, "renames is no mapping", "write renames: {old_name: new_name}")
+        return
+    for old, new in hints.items():
+        if relation.table is None or not relation.table.column(str(new)):
+            cause = f"renames: {{{old}: {new}}}: there is no column {str(new)!r}"
+            yield Finding(line, cause, "write renames: {old_name: new_name}")
+        elif relation.table.column(str(old)):
+            cause = f"renames: {{{old}: {new}}}: column {str(old)!r} is still there"
+            yield Finding(line, cause, f"leave {old} out of the table")

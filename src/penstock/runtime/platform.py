@@ -2,7 +2,7 @@
 
 ::
 
-    own the directory → open the ledger → start the engine → apply the project → audit
+    own the directory → open the ledger → start the engine → apply what needs no consent → audit
     → resume the sources → land → serve
 """
 
@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import threading
 import time
-from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -23,10 +22,13 @@ from penstock.engine.datadir import key as owner_key
 from penstock.engine.process import EngineProcess
 from penstock.engine.writes import Writes
 from penstock.errors import PenstockError, RefusedChangeError, StoreDownError, UsageError
-from penstock.layers.apply import Applied, apply
+from penstock.layers.apply import Applied, Terms
 from penstock.layers.landing import Hooks, Lander, Limits, Target
 from penstock.layers.reconcile import as_document, reconcile
+from penstock.layers.states import Consent
+from penstock.project import load
 from penstock.runtime.audit import audit, catch_up
+from penstock.runtime.changes import Changes
 from penstock.runtime.freshness import Freshness
 from penstock.runtime.pulse import Pulse
 from penstock.runtime.shared import Shared
@@ -37,10 +39,11 @@ from penstock.serve.idempotency import Idempotency
 from penstock.sources.http import HttpSource
 from penstock.store.database import Store
 from penstock.store.idempotency import IdempotencyKeys
+from penstock.store.journal import Journal
 from penstock.store.ledger import Ledger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from penstock.project.objects import Project
@@ -69,11 +72,13 @@ class Platform:
         self.landers: list[Lander] = []
         self.history: Callable[[], dict[str, int] | None] = lambda: None
         self.problems: Callable[[], list[dict[str, str | int]]] = list
+        self.on_apply: Callable[[], None] = lambda: None
         self._application: Application | None = None
         self._sources: dict[tuple[str, str], HttpSource] = {}
         self._base: dict[tuple[str, str], int] = {}
         self._versions = Versions()
         self._freshness = Freshness()
+        self._adopting = threading.Lock()
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
         self._engine: EngineProcess | None = None
@@ -96,6 +101,23 @@ class Platform:
         Raises:
             PenstockError: what is in the way, and what to do.
         """
+        self.open()
+        try:
+            applied = self.changes.apply(Terms(unasked=True))
+            if land:
+                # Not when only looking: reconcile has to list what the audit refuses to land on.
+                self._start_landers()
+        except PenstockError:
+            self.stop()
+            raise
+        return applied
+
+    def open(self) -> None:
+        """Own the directory and start the engine, and change nothing yet.
+
+        Raises:
+            PenstockError: what is in the way, and what to do.
+        """
         self._owner = Ownership(self.data / "platform.lock", wait=1.0)
         discard(self.data)
         try:
@@ -106,24 +128,19 @@ class Platform:
             address = self._start_engine()
             self.client, self._pulse = Client(address), Pulse(address)
             self._engine_version = str(self.client.value("SELECT version()"))
-            applied = apply(self.project, self.client, self.ledger)
             for source, lander in self._make_landers():
                 self._take(source, lander)
-            if land:
-                for lander in self.landers:
-                    lander.start()
-                # Not when only looking: reconcile has to list what the audit refuses to land on.
-                audited = audit(self.project, self.landers, self.ledger)
-                if audited:
-                    _log.info("boot_audit", batches=audited)
-                self._audited = True
-                for lander in self.landers:
-                    self._start_lander(self._sources[_key(lander)], lander)
-                self._thread(self._sweep, "spool-sweep")
+            self.changes = Changes(
+                self.project,
+                self.client,
+                Journal(self.store, self.data),
+                self.ledger,
+                self.landers,
+                audit=self._audit,
+            )
         except PenstockError:
             self.stop()
             raise
-        return applied
 
     def application(self) -> Application:
         """The web application of this platform."""
@@ -140,43 +157,40 @@ class Platform:
                 ready=self._ready,
                 max_body=self.settings.number("max_body"),
                 snapshot=self.snapshot,
+                apply=self._apply,
                 key=owner_key(self.data),
             )
         )
         return self._application
 
-    def adopt(self, project: Project) -> Applied:
+    def adopt(self, project: Project, terms: Terms | None = None) -> Applied:
         """Serve another version of the project in place of the one before.
+
+        Args:
+            project: loaded and valid.
+            terms: how far its changes may go; by default as far as they need nobody's consent.
 
         Raises:
             PenstockError: it cannot be served; the version before goes on.
         """
-        running = {_key(lander) for lander in self.landers}
-        targets = {
-            (s.domain, s.name): Target.of(project, s.domain, s.name)
-            for s in project.sources()
-            if s.kind == "http"
-        }
-        if lost := sorted(running - targets.keys()):
-            raise RefusedChangeError(
-                f"the source {'/'.join(lost[0])} runs and its file is gone",
-                next_step="put it back, or stop `penstock up` and start it again to let go of it",
-            )
-        with ExitStack() as held:
-            for lander in self.landers:
-                held.enter_context(lander.hold)  # no batch is half way through the views
-            applied = apply(project, self.client, self.ledger)
-            for lander in self.landers:
-                lander.target = targets[_key(lander)]
+        with self._adopting:  # a save and `penstock apply` may ask at the same time
+            wanted = {(s.domain, s.name) for s in project.sources() if s.kind == "http"}
+            if lost := sorted({_key(lander) for lander in self.landers} - wanted):
+                raise RefusedChangeError(
+                    f"the source {'/'.join(lost[0])} runs and its file is gone",
+                    next_step="put it back, or stop `penstock up` and start it again to let go "
+                    "of it",
+                )
+            applied = self.changes.apply(terms or Terms(unasked=True), project)
             self.project = project
-        self._versions.bump(applied.created)
-        if self._application is not None:
-            self._application.adopt(project)
-        self._adopted += 1  # who sees it finds the new files served
-        for source, lander in self._make_landers():
-            lander.start()
-            self._start_lander(source, lander)
-            self._take(source, lander)  # nothing is sent to it before it is counted
+            self._versions.bump(tuple({step.touched for step in applied.steps}))
+            if self._application is not None:
+                self._application.adopt(project)
+            self._adopted += 1  # who sees it finds the new files served
+            for source, lander in self._make_landers():
+                lander.start()
+                self._start_lander(source, lander)
+                self._take(source, lander)  # nothing is sent to it before it is counted
         return applied
 
     def stop(self) -> None:
@@ -286,6 +300,13 @@ class Platform:
             made.append((source, lander))
         return made
 
+    def _start_landers(self) -> None:
+        self._audit()
+        for lander in self.landers:
+            self._start_lander(self._sources[_key(lander)], lander)
+        self.changes.landing = True
+        self._thread(self._sweep, "spool-sweep")
+
     def _take(self, source: HttpSource, lander: Lander) -> None:
         self._sources[_key(lander)] = source
         self.landers.append(lander)
@@ -340,6 +361,31 @@ class Platform:
             catch_up(self.landers, self.ledger, before_ms=older)
         for source in list(self._sources.values()):
             source.spool.forget(older_ms=min(older, self._idempotency.since_ms))
+
+    def _apply(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """Apply the files as they are now, on request."""
+        root = str(self.project.root)
+        if asked.get("project", root) != root:
+            raise UsageError(
+                f"the running platform serves {root}, not {asked['project']}",
+                next_step=f"penstock apply --project {root}",
+            )
+        project = load(self.project.root, prefix=self.settings.text("prefix"))
+        terms = Terms(Consent.read(asked), fingerprint=str(asked.get("fingerprint", "")))
+        applied = self.adopt(project, terms)
+        self.on_apply()
+        return applied.document()
+
+    def _audit(self) -> None:
+        """Take the streams over, and count again where that is due; once."""
+        if self._audited:
+            return
+        for lander in self.landers:
+            lander.start()
+        audited = audit(self.project, self.landers, self.ledger)
+        if audited:
+            _log.info("boot_audit", batches=audited)
+        self._audited = True
 
     def _engine_starts(self) -> int:
         return self._engine.starts if self._engine else 0

@@ -65,6 +65,10 @@ class Reloader:
         """What keeps the files, as they are now, from being served; empty where nothing does."""
         return as_documents(self._problems)
 
+    def look_again(self) -> None:
+        """Take the files for new: what kept them from being served may be settled."""
+        self._seen = {}
+
     def run(self, stop: threading.Event) -> None:
         """Look until told to stop."""
         self._checker.warm()

@@ -17,13 +17,13 @@ from starlette.routing import Route
 from penstock.engine.strangers import is_stranger
 from penstock.errors import BadInputError, PenstockError
 from penstock.layers import dead_letters
+from penstock.serve.admin import Admin
 from penstock.serve.cache import Cache, Versions
 from penstock.serve.endpoints import Endpoints
 from penstock.serve.ingest import Ingest, Landing
 from penstock.serve.live import Live
 from penstock.serve.openapi import document
 from penstock.serve.problems import on_error, on_refusal, problem
-from penstock.serve.snapshots import SnapshotPath
 from penstock.serve.ui import Page
 
 if TYPE_CHECKING:
@@ -58,7 +58,8 @@ class Services:
         ready: whether the engine answers and no source is blocked.
         max_body: most bytes of a request's body.
         snapshot: takes a snapshot of the data directory.
-        key: of the data directory; who has it may ask for a snapshot.
+        apply: brings the database to what the files say; gets and gives JSON.
+        key: of the data directory; who has it may call the two.
     """
 
     project: Project
@@ -72,6 +73,7 @@ class Services:
     ready: Callable[[], bool]
     max_body: int
     snapshot: Callable[[], dict[str, Any]]
+    apply: Callable[[Mapping[str, Any]], dict[str, Any]]
     key: str
 
 
@@ -91,6 +93,7 @@ class Application:
         ingest = Ingest(services.sources, landing, services.idempotency, services.max_body)
         self.live = Live(endpoints, services.versions, self._documents())
         self._openapi = document(services.project)
+        admin = Admin(services.key, services.apply, services.snapshot)
         routes = [
             Route("/v1/ingest/{domain}/{source}", ingest.__call__, methods=["POST"]),
             Route("/v1/ingest/{source}", ingest.__call__, methods=["POST"]),
@@ -100,11 +103,8 @@ class Application:
             Route("/v1/status", self._status),
             Route("/v1/dead-letters", self._dead_letters),
             Route("/v1/reconcile", self._reconcile),
-            Route(
-                "/v1/admin/snapshot",
-                SnapshotPath(services.key, services.snapshot).__call__,
-                methods=["POST"],
-            ),
+            Route("/v1/admin/apply", admin.apply, methods=["POST"]),
+            Route("/v1/admin/snapshot", admin.snapshot, methods=["POST"]),
             Route("/openapi.json", self._describe),
             Route("/metrics", self._metrics),
             Route("/healthz", _healthy),

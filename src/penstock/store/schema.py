@@ -8,6 +8,9 @@
     table_version  how often a table of the engine has changed: the key of cached answers
     ingest_key     bodies sent with an Idempotency-Key: what was answered, or how far it got
     note           small facts by key (boot id, clean stop, progress)
+    apply_run      one apply: what it was to bring about, who ran it, whether it came to its end
+      └── apply_step   its steps in order
+    applied_form   what each table and view was when it was applied last: drift is told from it
 
 The migrations under `migrations/versions` make the same tables step by step; a test compares them.
 """
@@ -16,7 +19,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-HEAD = "0002"
+HEAD = "0003"
 """The schema this version of Penstock works with: the last revision under `migrations/versions`."""
 
 METADATA = sa.MetaData(
@@ -121,4 +124,35 @@ INGEST_KEY = sa.Table(
         sqlite_where=sa.text("status = 0"),
         postgresql_where=sa.text("status = 0"),
     ),
+)
+
+APPLY_RUN = sa.Table(
+    "apply_run",
+    METADATA,
+    sa.Column("id", _NUMBERED, primary_key=True),
+    sa.Column("digest", sa.Text, nullable=False),  # of the files
+    sa.Column("accepted", sa.JSON, nullable=False),  # what the user agreed to lose or to leave
+    sa.Column("owner", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),  # open, done, abandoned
+    sa.Column("started_ms", sa.BigInteger, nullable=False),
+    sa.Column("ended_ms", sa.BigInteger),
+    sqlite_autoincrement=True,
+)
+
+APPLY_STEP = sa.Table(
+    "apply_step",
+    METADATA,
+    sa.Column("run_id", sa.ForeignKey("apply_run.id"), primary_key=True),
+    sa.Column("no", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("step", sa.JSON, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),  # waiting, running, done, failed
+    sa.Column("error", sa.Text, nullable=False),
+)
+
+APPLIED_FORM = sa.Table(
+    "applied_form",
+    METADATA,
+    sa.Column("name", sa.Text, primary_key=True),  # database.table
+    sa.Column("relation", sa.Text, nullable=False),  # database.relation of the file it comes from
+    sa.Column("form", sa.JSON, nullable=False),
 )

@@ -41,6 +41,11 @@ BROKEN = [
     (READINGS, "toYYYYMM(ts)", "meter_id", "PARTITION BY meter_id", "month or day"),
     (READINGS, "toYYYYMM(ts)", "toStartOfHour(ts)", "toStartOfHour", "month or day"),
     (READINGS, "toYYYYMM(ts)", "(toYYYYMM(ts), meter_id % 8)", "8 buckets", "at most 4"),
+    # former names
+    (READINGS, "description:", "renames: {a: b}\ndescription:", "no column 'b'", "old_name"),
+    (READINGS, "description:", "renames: a\ndescription:", "no mapping", "old_name"),
+    (READINGS, "description:", "renames: {ts: meter_id}\ndescription:", "still there", "leave ts"),
+    (READINGS, "description:", "renamed_from: readings\ndescription:", "name now", "former"),
     # ages
     (READINGS, "TTL toDateTime(_ingested_at)", "TTL toDateTime(ts)", "counts from ts", "arrival"),
     (READINGS, "INTERVAL 30 DAY", "INTERVAL 30 FORTNIGHT", "not say plainly", "7 DAY"),

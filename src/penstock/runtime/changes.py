@@ -1,0 +1,98 @@
+"""Plans and applies for a platform: with its landing held, on a running one or before it lands."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from penstock.errors import RefusedChangeError
+from penstock.layers import apply as applying
+from penstock.layers.landing import Target
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from penstock.engine.client import Client
+    from penstock.layers.apply import Applied, Terms
+    from penstock.layers.landing import Lander
+    from penstock.layers.plan import Plan
+    from penstock.layers.states import Consent
+    from penstock.layers.steps import Step
+    from penstock.project.objects import Project
+    from penstock.store.journal import Journal
+    from penstock.store.ledger import Ledger
+
+
+@dataclass
+class Changes:
+    """Changes of one platform's database.
+
+    Attributes:
+        project: the files; a later state of them may be given to each call.
+        client: to the engine.
+        journal: of applies.
+        ledger: of batches.
+        landers: to be held.
+        audit: starts the landers; has to pass before a batch that a crash left open is landed.
+        landing: whether the landers run.
+    """
+
+    project: Project
+    client: Client
+    journal: Journal
+    ledger: Ledger
+    landers: list[Lander]
+    audit: Callable[[], None]
+    landing: bool = False
+
+    def plan(self, consent: Consent | None = None, project: Project | None = None) -> Plan:
+        """What an apply would do."""
+        return applying.plan(project or self.project, self.client, self.journal, consent)
+
+    def apply(self, terms: Terms, project: Project | None = None) -> Applied:
+        """Bring the database to what the files say, with the landing held meanwhile."""
+        wanted = project or self.project
+        if not self.landing and self.ledger.open_intents():
+            self._recover(self.plan(terms.consent, wanted).steps)
+        held = replace(terms, quiet=partial(self._quiet, wanted))
+        applied = applying.apply(wanted, self.client, self.journal, held)
+        if not applied.steps:  # what a source lands in may have changed all the same
+            with self._quiet(wanted, ()):
+                pass
+        self.project = wanted
+        self.ledger.bump(sorted({step.touched for step in applied.steps}))
+        return applied
+
+    def _recover(self, steps: Sequence[Step]) -> None:
+        """Land what a crash left open, before views come or go; a plan made before is outdated."""
+        if any(step.quiet for step in steps):
+            self.audit()
+            for lander in self.landers:
+                lander.recover()
+
+    @contextmanager
+    def _quiet(self, wanted: Project, steps: Sequence[Step]) -> Iterator[None]:
+        """Hold the landing; where views come and go, no batch may be half stored either.
+
+        A view that is made between two tries of a batch gets the second try's rows, though its
+        backfill counts them as well.
+        """
+        needed = any(step.quiet for step in steps)
+        sources = [lander.source for lander in self.landers]
+        targets = [Target.of(wanted, source.domain, source.name) for source in sources]
+        with ExitStack() as held:
+            for lander in self.landers:
+                held.enter_context(lander.hold)
+            still = self.ledger.open_intents()
+            if needed and still:
+                raise RefusedChangeError(
+                    f"batch {still[0].batch} is being stored and has failed {still[0].attempts} "
+                    f"times: {still[0].error}",
+                    next_step="mend what it names first; a change of a view's SELECT alone is "
+                    "applied all the same",
+                )
+            yield
+            for lander, target in zip(self.landers, targets, strict=True):
+                lander.target = target  # what a batch changes from now on
