@@ -13,6 +13,9 @@ export interface Titled {
 	spec: ChartSpec;
 }
 
+/** Ticks of a shorter axis lie closer than a minute. */
+const FEW_MINUTES = 6 * 60_000;
+
 interface Measure {
 	column: string;
 	title: string;
@@ -21,7 +24,7 @@ interface Measure {
 }
 
 const MEASURES: readonly Measure[] = [
-	{ column: 'energy', title: 'Energy', unit: 'Wh', digits: 3 },
+	{ column: 'power', title: 'Power', unit: 'W', digits: 0 },
 	{ column: 'temperature', title: 'Temperature', unit: '°C', digits: 2 },
 	{ column: 'voltage', title: 'Voltage', unit: 'V', digits: 1 },
 	{ column: 'vibration', title: 'Vibration', unit: 'mm/s', digits: 3 }
@@ -44,7 +47,7 @@ export function seriesCharts(columns: Columns, now: number, minutes: number): Ti
 		const values = numbers(columns, column);
 		const spec: ChartSpec = {
 			x, series: [{ name: title.toLowerCase(), values }], span: [start, now], kind: 'line', unit, digits,
-			formatX: secondOfDay, formatTick: minuteOfDay
+			formatX: secondOfDay, formatTick: now - start < FEW_MINUTES ? secondOfDay : minuteOfDay
 		};
 		return { title, sentence: `last ${minutes === 60 ? 'hour' : `${minutes} minutes`} · ${extent(values, unit, digits)}`, spec };
 	});
