@@ -57,6 +57,19 @@ def test_a_write_that_may_have_begun_is_healed_before_the_next_try(landing: Land
     assert tries(landing, EngineError("the view threw", code=395)) == [0, 1]
 
 
+def test_a_restart_that_came_before_the_write_does_not_heal_it(landing: Landing) -> None:
+    """Another source had the engine restarted while this one's insert was on its way."""
+    lander, real = landing.lander, landing.lander._insert
+
+    def insert(*_: object) -> None:
+        lander._insert = real  # type: ignore[method-assign]
+        landing.engine.restart("of another source")
+        raise EngineError("the view threw", code=395)
+
+    lander._insert = insert  # type: ignore[method-assign]
+    assert tries(landing) == [2]
+
+
 def test_a_refusal_that_wrote_nothing_restarts_nothing(landing: Landing) -> None:
     """As the front says it; the memory limit is forgiven once."""
     assert tries(landing, EngineError("… 3 could be read; nothing was written", code=117)) == [0, 0]

@@ -301,18 +301,20 @@ class Lander:
         The doubt stands before the first byte goes out, and whatever ends this but success or a
         refusal that wrote nothing leaves it standing.
         """
-        seen = self.hooks.engine_starts()
-        self.doubt = (f"batch {intent.batch} was cut short", seen)
+        self.doubt = (f"batch {intent.batch} was cut short", self.hooks.engine_starts())
         try:
             aged = self.target.expiry.bronze(intent.ingested_ms)
             judged = self._judged(intent, body) if aged else None
             self._insert(intent, body)
             good = self._count(intent, judged)
+            self.doubt, self._tight = None, False
         except EngineError as error:
-            began = self._began(error)
-            self.doubt = (f"batch {intent.batch}: {error.what}", seen) if began else None
+            self.doubt = (f"batch {intent.batch}: {error.what}", 0) if self._began(error) else None
             raise
-        self.doubt, self._tight = None, False
+        finally:
+            if self.doubt is not None:
+                # As it stands now: a restart meanwhile may have come before the write itself.
+                self.doubt = (self.doubt[0], self.hooks.engine_starts())
         return good
 
     def _began(self, error: EngineError) -> bool:
