@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,12 @@ if TYPE_CHECKING:
     from tests.contract.conftest import Up
 
 SILVER, GOLD = "homes/silver/readings.sql", "homes/gold/city_minute.sql"
+FLAGGED = """/*
+description: Rows with a flag.
+reason: it asks for what is stored in silver
+*/
+SELECT countIf(flag = 1) AS n FROM readings
+"""
 
 
 def command(name: str, root: Path, data: Path, ports: tuple[int, int], *words: str) -> Any:
@@ -52,6 +59,7 @@ def test_a_running_platform_is_changed_with_its_landing_held(
         post(up, 10)
         edit(root, SILVER, "    _source      Low", "    flag UInt8,\n    _source      Low")
         edit(root, SILVER, "    _source,\n", "    toUInt8(1) AS flag,\n    _source,\n")
+        (root / "homes/serve/flagged.sql").write_text(FLAGGED)
         plan = command("plan", root, data, ports, "--json")
         assert plan.returncode == 3
         document = json.loads(plan.stdout)
@@ -61,9 +69,13 @@ def test_a_running_platform_is_changed_with_its_landing_held(
         assert unasked.returncode == 3
         assert "need somebody who agrees" in unasked.stderr
         _only_with_the_key(up, document["fingerprint"])
+        assert up.http.get("/v1/endpoints/homes/flagged.json").status_code == 404
         done = command("apply", root, data, ports, "--yes", "--json")
         assert done.returncode == 0, done.stderr
         assert len(json.loads(done.stdout)["changed"]) == 2
+        served = up.http.get("/v1/endpoints/homes/flagged.json")
+        assert [int(row["n"]) for row in served.json()["data"]] == [0]
+        _settled(up)
         assert command("plan", root, data, ports).returncode == 0
         post(up, 5)
         rows = up.front.ask("SELECT flag, count() FROM homes.readings GROUP BY flag ORDER BY flag")
@@ -73,6 +85,14 @@ def test_a_running_platform_is_changed_with_its_landing_held(
         refused = command("apply", root, data, ports, "--yes")
         assert refused.returncode == 3
         assert "a backfill is needed" in refused.stderr
+
+
+def _settled(up: Up) -> None:
+    """Wait until what kept the files from being taken up as saved is told no more."""
+    deadline = time.monotonic() + 30
+    while problems := up.status()["problems"]:
+        assert time.monotonic() < deadline, problems
+        time.sleep(0.1)
 
 
 def _only_with_the_key(up: Up, fingerprint: str) -> None:
@@ -116,7 +136,8 @@ def test_without_a_platform_plan_and_apply_start_the_engine_themselves(
     done = command("apply", root, data, ports)  # nothing is stored that it could mean otherwise
     assert done.returncode == 0, done.stderr
     (root / GOLD).unlink()
-    shutil.rmtree(root / "homes" / "serve")  # its endpoints read what is gone
+    for part in ("serve", "tests"):  # they read what is gone
+        shutil.rmtree(root / "homes" / part)
     words = up_words(root, data, *ports)
     stopped = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
     assert stopped.returncode == 3
