@@ -222,9 +222,9 @@ def test_the_client_sends_nothing_to_a_server_without_the_tier(homes: Front) -> 
     class Plain(Client):
         """As against a server that ignores headers it does not know."""
 
-        def _fetch(self, sql: str, form: Any, params: Any, headers: Any) -> bytes:
+        def _fetch(self, sql: str, params: Any, headers: Any, settings: Any = None) -> bytes:
             known = {k: v for k, v in headers.items() if not k.startswith("X-Penstock")}
-            return super()._fetch(sql, form, params, known)
+            return super()._fetch(sql, params, known, settings)
 
     client = Plain(Address("127.0.0.1", homes.port, "penstock", homes.key))
     try:

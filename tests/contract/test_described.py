@@ -169,7 +169,7 @@ def test_the_parameters_are_those_of_the_paths(described: dict[str, Any]) -> Non
         in_path = {p["name"] for p in parameters if p["in"] == "path"}
         assert in_path == set(re.findall(r"\{(\w+)\}", path))
         for parameter in parameters:
-            assert parameter["in"] in {"path", "query"}
+            assert parameter["in"] in {"path", "query", "header"}
             assert parameter["required"] if parameter["in"] == "path" else True
             assert parameter["schema"]["type"] in {"string", "integer", "number", "boolean"}
 
