@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { comparison, cityTotal, energySentence, regionLines } from '../src/lib/city/energy.ts';
 import { cellAt, layGrid, neighbour } from '../src/lib/city/grid.ts';
-import { blocksOf, energyBounds, homesOf, levelOf, type Home } from '../src/lib/city/homes.ts';
+import { blocksOf, energyBounds, gridSentence, homesOf, levelOf, type Home } from '../src/lib/city/homes.ts';
 import { needsOf } from '../src/lib/city/needs.ts';
 import { ownPlaces, sortRegions } from '../src/lib/city/regions.ts';
 import type { Status } from '../src/lib/live/types.ts';
@@ -70,6 +70,12 @@ test('levels split the homes into equal parts', () => {
 	assert.deepEqual([0, 9, 10, 59].map((energy) => levelOf(energy, bounds)), [0, 0, 1, 5]);
 	assert.equal(levelOf(null, bounds), null);
 	assert.deepEqual(energyBounds([home(1, 'north', null)]), []);
+});
+
+test('the grid names the home that draws most now, not one that fell silent', () => {
+	const said = gridSentence([home(1, 'north', 0.2), home(2, 'east', 0.3), home(100002, 'stambruges', 44, 0)], 1_000_000);
+	assert.match(said, /1 silent for more than 5 minutes/);
+	assert.match(said, /most: home 2 with/);
 });
 
 test('arrow keys and the pointer find cells', () => {

@@ -104,8 +104,9 @@ export function homeSentence(home: Home, now: number): string {
 
 /** The whole grid in one sentence. */
 export function gridSentence(homes: readonly Home[], now: number): string {
-	const silent = homes.filter((home) => isSilent(home, now)).length;
-	const top = homes.reduce<Home | null>((best, home) => ((home.energy ?? -1) > (best?.energy ?? -1) ? home : best), null);
+	const heard = homes.filter((home) => !isSilent(home, now));
+	const silent = homes.length - heard.length;
+	const top = heard.reduce<Home | null>((best, home) => ((home.energy ?? -1) > (best?.energy ?? -1) ? home : best), null);
 	const parts = [`${count(homes.length, 'home')}, each coloured by the energy of its last reading`];
 	parts.push(silent === 0 ? 'none silent' : `${decimal(silent)} silent for more than 5 minutes`);
 	if (top?.energy) parts.push(`most: home ${top.id} with ${decimal(top.energy, 3, 'Wh')}`);
