@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from penstock.errors import LandingBlockedError
+from penstock.engine import snapshot as engine
+from penstock.errors import EngineError, LandingBlockedError
 from penstock.layers.landing import Limits
 from penstock.project import load
 from penstock.runtime import archive
@@ -166,6 +167,51 @@ def test_a_batch_that_was_open_in_the_backup_is_finished_once(memory: str, tmp_p
         landing.lander.recover()
         landing.send(50)
         landing.land()
+        assert (landing.check(), landing.tell()) == ([], [])
+
+
+@pytest.mark.slow
+def test_parts_that_go_meanwhile_are_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between list and links a part is removed: the next try begins anew, with merges paused."""
+    project, link = homes(tmp_path / "project"), engine.link_parts
+    optimize = "OPTIMIZE TABLE homes.raw_sensors FINAL"
+    outcomes = []
+    with Landing(project, tmp_path / "data") as landing:
+        for _ in range(2):
+            landing.send(100)
+            landing.land()
+        landing.client.execute("CREATE TABLE homes.side (n UInt8) ENGINE = MergeTree ORDER BY n")
+        landing.client.execute("INSERT INTO homes.side SELECT 1")
+
+        def after_others(folder: Path, to: Path, parts: list[Path]) -> None:
+            if not outcomes:
+                landing.client.execute("TRUNCATE TABLE homes.side")
+                gone = lambda: not all((folder / part).exists() for part in parts)  # noqa: E731
+                wait_for("the part to be removed", gone)
+            else:
+                with pytest.raises(EngineError, match=r"[Cc]ancel"):
+                    landing.client.execute(optimize)
+            try:
+                link(folder, to, parts)
+            except FileNotFoundError:
+                outcomes.append("gone")
+                raise
+            outcomes.append("linked")
+
+        monkeypatch.setattr(engine, "link_parts", after_others)
+        sources = {("homes", "readings"): landing.source}
+        snapshots = Snapshots(
+            landing.data, landing.client, landing.ledger, [landing.lander], sources, lambda: 0
+        )
+        about = snapshots.take()
+        assert outcomes == ["gone", "linked"]
+        archive.write(Path(about.pop("folder")), about, tmp_path / "kept.tar")
+        landing.client.execute(optimize)  # nothing is held back any more
+    archive.restore(tmp_path / "kept.tar", tmp_path / "restored")
+    with Landing(project, tmp_path / "restored") as landing:
+        landing.expect(200)
         assert (landing.check(), landing.tell()) == ([], [])
 
 

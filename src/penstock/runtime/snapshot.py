@@ -17,7 +17,7 @@ import shutil
 import sqlite3
 import time
 import uuid
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -76,9 +76,11 @@ class Snapshots:
         """
         folder = self.data / SNAPSHOTS / uuid.uuid4().hex
         gone = ""
-        for _ in range(_TRIES):
+        for attempt in range(_TRIES):
+            still = engine.merges_paused(self.client) if attempt else nullcontext()
             try:
-                return {"folder": str(folder), **self._take(folder)}
+                with still:
+                    return {"folder": str(folder), **self._take(folder)}
             except FileNotFoundError as error:
                 shutil.rmtree(folder, ignore_errors=True)
                 gone = str(error.filename)
