@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = ("README.md", "docs/plan.md", "docs/testing.md", "examples/homes/README.md")
+DOCUMENTS = (
+    "README.md", "docs/operating.md", "docs/plan.md", "docs/testing.md", "examples/homes/README.md",
+)  # fmt: skip
 # What does not end by itself is run by the fixture here.
 ELSEWHERE = re.compile(r"(\.venv/bin/)?penstock (demo\b(?!.*--for)|up)")
 pytestmark = pytest.mark.slow

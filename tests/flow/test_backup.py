@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import threading
+import urllib.request
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from penstock.errors import LandingBlockedError
+from penstock.engine import snapshot as engine
+from penstock.errors import EngineError, LandingBlockedError
 from penstock.layers.landing import Limits
 from penstock.project import load
 from penstock.runtime import archive
@@ -53,6 +55,15 @@ class Sender:
         return Counter(line for n in firsts for line in readings(n, n + ROWS).splitlines())
 
 
+def post_keyed(platform: PlatformProcess, body: bytes) -> int:
+    """A body that may be sent again by its key; gives the status."""
+    headers = {"content-type": "application/x-ndjson", "idempotency-key": "once"}
+    address = f"{platform.url}/v1/ingest/homes/readings"
+    request = urllib.request.Request(address, data=body, headers=headers)
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return int(answer.status)
+
+
 def backup(platform: PlatformProcess, to: Path) -> dict[str, Any]:
     done = platform.run("backup", str(to), "--json")
     assert done.returncode == 0, done.stderr
@@ -74,6 +85,8 @@ def test_a_destroyed_data_directory_comes_back(
         sender = Sender(platform)
         sender.start()
         wait_for("rows to be landed", lambda: platform.closed() > 5)
+        keyed = readings(10_000_000, 10_000_000 + ROWS)
+        assert post_keyed(platform, keyed) == 202
         before = list(sender.acknowledged)
         about = backup(platform, tmp_path / "kept.tar")
         after = list(sender.acknowledged)
@@ -90,7 +103,7 @@ def test_a_destroyed_data_directory_comes_back(
         assert restored.returncode == 0, restored.stderr
         platform.start()
         platform.drain()
-        sure = sender.lines(before)
+        sure = sender.lines(before) + Counter(keyed.splitlines())
         maybe = sender.lines([*after, (max(after) + ROWS)]) - sure
         found = check(platform.client(), load(project), Known(sure, maybe))
         assert not found, "\n".join(found)
@@ -102,6 +115,7 @@ def test_a_destroyed_data_directory_comes_back(
             platform.client().fetch("SELECT _raw FROM homes.raw_sensors", "TSVRaw").splitlines()
         )
 
+        assert post_keyed(platform, keyed) == 202, "its key is known as well"
         sender.acknowledged.clear()
         sender.start()
         aim = platform.closed() + 5
@@ -134,7 +148,7 @@ def test_a_batch_that_was_open_in_the_backup_is_finished_once(memory: str, tmp_p
         landing.send(100)  # acknowledged, and nothing of it landed
         snapshots = Snapshots(
             landing.data, landing.client, landing.ledger, [landing.lander],
-            {("homes", "readings"): landing.source},
+            {("homes", "readings"): landing.source}, lambda: 0,
         )  # fmt: skip
         about = snapshots.take()
         assert about["sources"] == [{"source": "homes/readings", "received": 300, "landed": 100}]
@@ -153,6 +167,51 @@ def test_a_batch_that_was_open_in_the_backup_is_finished_once(memory: str, tmp_p
         landing.lander.recover()
         landing.send(50)
         landing.land()
+        assert (landing.check(), landing.tell()) == ([], [])
+
+
+@pytest.mark.slow
+def test_parts_that_go_meanwhile_are_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between list and links a part is removed: the next try begins anew, with merges paused."""
+    project, link = homes(tmp_path / "project"), engine.link_parts
+    optimize = "OPTIMIZE TABLE homes.raw_sensors FINAL"
+    outcomes = []
+    with Landing(project, tmp_path / "data") as landing:
+        for _ in range(2):
+            landing.send(100)
+            landing.land()
+        landing.client.execute("CREATE TABLE homes.side (n UInt8) ENGINE = MergeTree ORDER BY n")
+        landing.client.execute("INSERT INTO homes.side SELECT 1")
+
+        def after_others(folder: Path, to: Path, parts: list[Path]) -> None:
+            if not outcomes:
+                landing.client.execute("TRUNCATE TABLE homes.side")
+                gone = lambda: not all((folder / part).exists() for part in parts)  # noqa: E731
+                wait_for("the part to be removed", gone)
+            else:
+                with pytest.raises(EngineError, match=r"[Cc]ancel"):
+                    landing.client.execute(optimize)
+            try:
+                link(folder, to, parts)
+            except FileNotFoundError:
+                outcomes.append("gone")
+                raise
+            outcomes.append("linked")
+
+        monkeypatch.setattr(engine, "link_parts", after_others)
+        sources = {("homes", "readings"): landing.source}
+        snapshots = Snapshots(
+            landing.data, landing.client, landing.ledger, [landing.lander], sources, lambda: 0
+        )
+        about = snapshots.take()
+        assert outcomes == ["gone", "linked"]
+        archive.write(Path(about.pop("folder")), about, tmp_path / "kept.tar")
+        landing.client.execute(optimize)  # nothing is held back any more
+    archive.restore(tmp_path / "kept.tar", tmp_path / "restored")
+    with Landing(project, tmp_path / "restored") as landing:
+        landing.expect(200)
         assert (landing.check(), landing.tell()) == ([], [])
 
 

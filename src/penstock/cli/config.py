@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from penstock.cli.place import HERE, DataPath, ProjectPath, again
+from penstock.cli.place import HERE, DataPath, ProjectPath, again, home
 from penstock.cli.terminal import Json, emit, say, table
 from penstock.errors import UsageError
 from penstock.settings import SETTINGS, Setting, Settings
@@ -32,7 +32,7 @@ def show(
     json: Json = False,
 ) -> None:
     """Show every setting with its value; passwords are masked."""
-    toml = project / _TOML
+    toml = (home(project) or HERE) / _TOML
     written = _platform_table(toml)
     settings = Settings.load(written).replace(data=str(data) if data else None)
     lines = _lines(toml.read_text("utf-8")) if toml.is_file() else {}
@@ -41,7 +41,7 @@ def show(
         emit(rows)
         return
     table(rows, ["name", "value", "origin"] if origin else ["name", "value"])
-    say(f"next: penstock doctor{again(HERE, data)}")
+    say(f"next: penstock doctor{again(project, data)}")
 
 
 def _row(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from typing import TYPE_CHECKING, Annotated, Any
@@ -52,6 +53,8 @@ def reset(
         emit({"data": str(folder), "removed": going, "sources": sources, "kept": kept})
     if kept:
         say(f"not Penstock's, and left where it is: {', '.join(kept)}")
+    if os.environ.get("DATABASE_URL"):
+        say("the ledger in the database of DATABASE_URL is still there: empty that, too")
     say(f"next: penstock up{again(project, data)}")
 
 

@@ -1,8 +1,8 @@
 """A copy of the engine's files while it runs, as a moment between two inserts left them.
 
-Parts never change once they are active: they are linked, not copied, and the engine keeps those
-that a merge has replaced for minutes. All else (statements, deduplication logs, mutations) is small
-and is copied.
+Parts never change once they are active: they are linked, not copied. A merge that replaces some may
+remove them before they are linked; then it is done again with merges paused. All else (statements,
+deduplication logs, mutations) is small and is copied.
 """
 
 from __future__ import annotations
@@ -10,11 +10,12 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from penstock.engine.client import Client
 
@@ -28,6 +29,16 @@ _NO_LINKS = {errno.EXDEV, errno.EPERM, errno.ENOTSUP, errno.EMLINK}
 def active_parts(client: Client) -> list[Path]:
     """The parts that hold the rows of now, relative to the engine's folder."""
     return [Path(*Path(row["path"]).parts[-_TABLE - 1 :]) for row in client.rows(_ACTIVE)]
+
+
+@contextmanager
+def merges_paused(client: Client) -> Iterator[None]:
+    """Let no part be replaced while the block lasts; merges that run begin anew after it."""
+    client.execute("SYSTEM STOP MERGES")
+    try:
+        yield
+    finally:
+        client.execute("SYSTEM START MERGES")
 
 
 def copy_rest(engine: Path, to: Path) -> None:
@@ -52,7 +63,7 @@ def link_parts(engine: Path, to: Path, parts: Iterable[Path]) -> None:
         parts: from `active_parts`.
 
     Raises:
-        FileNotFoundError: a part has been removed: by DROP or TRUNCATE, not by a merge.
+        FileNotFoundError: a part has been removed: by a merge, DROP or TRUNCATE.
         OSError: the disk refused.
     """
     for part in parts:

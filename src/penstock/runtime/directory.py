@@ -42,6 +42,7 @@ ENTRIES = (
     Entry("engine-config", "configuration of the engine"),
     Entry("truth-*.json*", "the demo's accounts"),
     Entry("running.json*", "who runs here"),
+    Entry("apply.lock", "who changes tables here"),
 )
 
 

@@ -21,7 +21,13 @@ from penstock.engine.datadir import Ownership
 from penstock.engine.datadir import key as owner_key
 from penstock.engine.process import EngineProcess
 from penstock.engine.writes import Writes
-from penstock.errors import PenstockError, RefusedChangeError, StoreDownError, UsageError
+from penstock.errors import (
+    BackupError,
+    PenstockError,
+    RefusedChangeError,
+    StoreDownError,
+    UsageError,
+)
 from penstock.layers.apply import Applied, Terms
 from penstock.layers.landing import Hooks, Lander, Limits, Target
 from penstock.layers.reconcile import as_document, reconcile
@@ -53,6 +59,7 @@ if TYPE_CHECKING:
 
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 _PAUSE = 5.0  # seconds before a lander that failed is started again
+_ANSWERED_MS = 60_000  # a body that landed longer ago has been answered
 _SWEEP = 30.0  # seconds between looks for spool segments that may go
 _AUDIT_MS = 600_000  # batches wait that long to be audited together
 _log = structlog.get_logger(__name__)
@@ -229,12 +236,27 @@ class Platform:
         return as_document(reconcile(self.project, self.landers, self.client, self.ledger))
 
     def snapshot(self) -> dict[str, Any]:
-        """Take a snapshot of the data directory, with the landing held for a moment."""
-        if not self._audited:  # started to look only: the sources do not know yet what is landed
-            for lander in self.landers:
-                lander.start()
-        snapshots = Snapshots(self.data, self.client, self.ledger, self.landers, self._sources)
-        return {"project": self.project.name, **snapshots.take()}
+        """Take a snapshot of the data directory, with the landing held for a moment.
+
+        Raises:
+            BackupError: part of the data is on a server; or the snapshot's own reasons.
+        """
+        for name in ("clickhouse_url", "database_url"):
+            if self.settings.text(name):
+                raise BackupError(
+                    f"{name} is set: what is on that server would not be in the backup",
+                    next_step="back the servers up by their own means: BACKUP of ClickHouse, "
+                    "pg_dump; both while `penstock up` is stopped, so that they fit together",
+                )
+        with self._adopting:  # no table comes or goes meanwhile
+            if not self._audited:  # started to look: the sources do not know yet what is landed
+                for lander in self.landers:
+                    lander.start()
+            snapshots = Snapshots(
+                self.data, self.client, self.ledger, self.landers, self._sources,
+                lambda: min(self._idempotency.since_ms, int(time.time() * 1000) - _ANSWERED_MS),
+            )  # fmt: skip
+            return {"project": self.project.name, **snapshots.take()}
 
     def status(self) -> dict[str, Any]:
         """How the platform is, as a document; the balance is exact at one instant a source."""

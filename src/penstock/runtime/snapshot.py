@@ -3,11 +3,12 @@
 ::
 
     landing held:  list active parts · copy the engine's small files and the leases
-                   · pin the ledger · link the spool
-    landing again: link the parts · copy the pinned ledger
+                   · measure the spool · pin the ledger
+    landing again: link the parts and the spool · copy the pinned ledger
 
 Everything in it fits together: what the ledger says is landed is in the engine, what is not is in
-the spool, and the spool is the one that the ledger knows.
+the spool. The spool is measured before the ledger is pinned: a body's key is written down before
+the body is, so no body is in the copy whose key is not.
 """
 
 from __future__ import annotations
@@ -16,31 +17,30 @@ import shutil
 import sqlite3
 import time
 import uuid
-from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, field
+from contextlib import ExitStack, closing, contextmanager, nullcontext
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import penstock
 from penstock.engine import snapshot as engine
 from penstock.engine.datadir import VERSION
-from penstock.errors import BackupError, UsageError
-from penstock.runtime.directory import LEDGER, SNAPSHOTS, SPOOL
+from penstock.errors import BackupError
+from penstock.runtime.directory import ENGINE, LEDGER, SNAPSHOTS, SPOOL
 from penstock.store.schema import HEAD
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from penstock.engine.client import Client
     from penstock.layers.landing import Lander
     from penstock.sources.http import HttpSource
+    from penstock.sources.spool import Kept
     from penstock.store.ledger import Ledger
 
 _TRIES = 3
-_ENGINE = "engine"
 _SMALL = ("engine.key", "engine.version", "leases.json")
-_RECENT_MS = 60_000  # segments landed whole go along that long: a body's answer may be on its way
 
 
 @dataclass
@@ -53,6 +53,8 @@ class Snapshots:
         ledger: of it.
         landers: held for the moment of a snapshot.
         sources: the sources with a spool.
+        since_ms: since when bodies may wait for their answers to be written down: the spool of
+            that time goes along.
     """
 
     data: Path
@@ -60,6 +62,7 @@ class Snapshots:
     ledger: Ledger
     landers: list[Lander]
     sources: Mapping[tuple[str, str], HttpSource]
+    since_ms: Callable[[], int]
 
     def take(self) -> dict[str, Any]:
         """Take a snapshot into a folder of its own inside the data directory.
@@ -71,17 +74,13 @@ class Snapshots:
         Raises:
             BackupError: tables were dropped meanwhile, or the disk refused.
         """
-        if not (self.data / LEDGER).is_file() or not (self.data / _ENGINE).is_dir():
-            raise UsageError(
-                "engine and metadata are not both in the data directory: a server has them",
-                where=str(self.data),
-                next_step="back the servers up by their own means: BACKUP of ClickHouse, pg_dump",
-            )
         folder = self.data / SNAPSHOTS / uuid.uuid4().hex
         gone = ""
-        for _ in range(_TRIES):
+        for attempt in range(_TRIES):
+            still = engine.merges_paused(self.client) if attempt else nullcontext()
             try:
-                return {"folder": str(folder), **self._take(folder)}
+                with still:
+                    return {"folder": str(folder), **self._take(folder)}
             except FileNotFoundError as error:
                 shutil.rmtree(folder, ignore_errors=True)
                 gone = str(error.filename)
@@ -100,26 +99,26 @@ class Snapshots:
 
     def _take(self, folder: Path) -> dict[str, Any]:
         folder.mkdir(parents=True, mode=0o700)
-        with ExitStack() as stack:
-            moment = stack.enter_context(_pinned(self.data / LEDGER))
+        since = self.since_ms()
+        with _pinned(self.data / LEDGER) as moment:
             with ExitStack() as held:
                 for lander in list(self.landers):
                     held.enter_context(lander.hold)
                 began = time.monotonic()
                 parts = engine.active_parts(self.client)
-                engine.copy_rest(self.data / _ENGINE, folder / _ENGINE)
+                engine.copy_rest(self.data / ENGINE, folder / ENGINE)
                 for name in _SMALL:
                     if (self.data / name).exists():
                         shutil.copy2(self.data / name, folder / name)
+                spools = {k: s.spool.kept(since_ms=since) for k, s in list(self.sources.items())}
                 moment.pin()
-                spools = self._link_spools(folder / SPOOL)
-                totals = self.ledger.totals()
                 taken_at = datetime.now(UTC)
+                totals = self.ledger.totals()
                 held_ms = (time.monotonic() - began) * 1000
-            engine.link_parts(self.data / _ENGINE, folder / _ENGINE, parts)
+            self._link_spools(folder / SPOOL, spools)
+            engine.link_parts(self.data / ENGINE, folder / ENGINE, parts)
             moment.copy(folder / LEDGER)
-        for path, size in spools.growing.items():
-            _cut(path, size)
+        landed = {key: total.rows for key, total in totals.items()}
         return {
             "held_ms": round(held_ms, 1),
             "taken_at": taken_at.isoformat(timespec="milliseconds"),
@@ -129,46 +128,30 @@ class Snapshots:
             "sources": [
                 {
                     "source": "/".join(key),
-                    "received": (totals[key].rows if key in totals else 0) + waiting,
-                    "landed": totals[key].rows if key in totals else 0,
+                    "received": landed.get(key, 0) + kept.waiting,
+                    "landed": landed.get(key, 0),
                 }
-                for key, waiting in spools.waiting.items()
+                for key, kept in spools.items()
             ],
         }
 
-    def _link_spools(self, to: Path) -> _Spools:
+    def _link_spools(self, to: Path, spools: Mapping[tuple[str, str], Kept]) -> None:
         """Link the spools, also those of sources that the project has let go of."""
-        found = _Spools()
+        measured = {".".join(key): kept for key, kept in spools.items()}
         to.mkdir()
-        since = int(time.time() * 1000) - _RECENT_MS
-        live = {f"{domain}.{name}": (domain, name) for domain, name in list(self.sources)}
-        for folder in sorted((self.data / SPOOL).iterdir()):
+        for folder in sorted((self.data / SPOOL).glob("*/")):
             (to / folder.name).mkdir()
-            if folder.name not in live:
-                for path in folder.iterdir():
-                    engine.link(path, to / folder.name / path.name)
-                continue
-            key = live[folder.name]
-            kept, size, found.waiting[key] = self.sources[key].spool.kept(since_ms=since)
-            engine.link(folder / "incarnation", to / folder.name / "incarnation")
-            for path in kept:
-                engine.link(path, to / folder.name / path.name)
-            if kept:
-                found.growing[to / folder.name / kept[-1].name] = size
-        return found
+            kept = measured.get(folder.name)
+            names = [p.name for p in kept.segments] if kept else [p.name for p in folder.iterdir()]
+            for name in dict.fromkeys([*names, "incarnation"]):
+                engine.link(folder / name, to / folder.name / name)
+            if kept and names:
+                _cut(to / folder.name / names[-1], kept.size)
 
 
 def discard(data: Path) -> None:
     """Remove what a backup that was killed has left."""
     shutil.rmtree(data / SNAPSHOTS, ignore_errors=True)
-
-
-@dataclass
-class _Spools:
-    """Links to segments that still grow with the bytes that count; rows that wait, by source."""
-
-    growing: dict[Path, int] = field(default_factory=dict)
-    waiting: dict[tuple[str, str], int] = field(default_factory=dict)
 
 
 @dataclass

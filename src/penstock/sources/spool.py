@@ -53,6 +53,21 @@ class _Segment:
         return sum(f.size for f in gone)
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The part of a spool that a copy must have.
+
+    Attributes:
+        segments: their files, the newest last.
+        size: bytes of the newest that count; it may grow, and its tail may be half written.
+        waiting: records that wait to be landed.
+    """
+
+    segments: list[Path]
+    size: int
+    waiting: int
+
+
 class Spool:
     """The log of one source; one writer thread, any number of readers.
 
@@ -215,15 +230,11 @@ class Spool:
                 freed += segment.size
         return freed
 
-    def kept(self, *, since_ms: int) -> tuple[list[Path], int, int]:
+    def kept(self, *, since_ms: int) -> Kept:
         """What a copy of the spool must have, at one instant.
 
         Args:
             since_ms: segments landed whole before that time may be left out.
-
-        Returns:
-            The segments' files, the bytes of the last that count (it may grow, and its tail may
-            be half written), and the records that wait to be landed.
         """
         with self._lock:
             kept = [
@@ -232,7 +243,7 @@ class Spool:
                 if segment.frames or segment.landed_ms >= since_ms
             ]
             size = kept[-1].size if kept else 0
-            return [segment.path for segment in kept], size, self._rows_waiting()
+            return Kept([segment.path for segment in kept], size, self._rows_waiting())
 
     def is_landed(self, segment: int, stop: int) -> bool:
         """Whether a segment's rows before `stop` are landed; never waits for a write."""
