@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 HISTORY_ROWS = 10_000_000
 HISTORY_DAYS = 30
-# Rows a second that history may take: well under what landing does, so that live rows stay fresh.
-HISTORY_RATE = 60_000
+# Rows a second of each history: well under what landing does, so that live rows stay fresh.
+HISTORY_RATE = 30_000
 _DAY = timedelta(days=1)
 _DAY_ROWS = HISTORY_ROWS // HISTORY_DAYS
 _PAST = ("recent", "history")

@@ -14,10 +14,21 @@ export interface components {
             detail: string;
             code: string;
             next?: string;
+            reference: string;
         };
         Accepted: {
             accepted: number;
             source: string;
+        };
+        Landed: {
+            accepted: number;
+            source: string;
+            stored: number;
+            dead: number;
+            dead_letters: {
+                row: number;
+                reason: string;
+            }[];
         };
         Status: {
             version: string;
@@ -95,6 +106,7 @@ export interface components {
             detail: string;
             code: string;
             next?: string;
+            reference: string;
         };
     };
     responses: never;
