@@ -59,17 +59,16 @@ def run(
 
 
 def whole_history(data: Path) -> int:
-    """Rows of both pieces, made again from their seeds."""
+    """Rows of both pieces, made again from the one seed of the demo."""
     with ledger_of(data) as ledger:
         plan = json.loads(ledger.get("demo_past") or "{}")
     end = datetime.fromisoformat(plan["until"]).astimezone(UTC)
     rows = 0
-    for seed, (until, days, wanted) in enumerate(
-        ((end, 1, ROWS // 30), (end - timedelta(days=1), 29, ROWS - ROWS // 30)), start=1
-    ):
+    pieces = ((end, 1, ROWS // 30), (end - timedelta(days=1), 29, ROWS - ROWS // 30))
+    for until, days, wanted in pieces:
         schedule = Schedule.history(round(until.timestamp() * 1000), days * 86_400, wanted, 10)
         faults = Faults(malformed=0.0)
-        rows += Homes(schedule, homes=10, seed=seed, faults=faults).take(wanted).counts.rows
+        rows += Homes(schedule, homes=10, seed=1, faults=faults).take(wanted).counts.rows
     return rows
 
 
