@@ -68,7 +68,11 @@ def whole_history(data: Path) -> int:
     for until, days, wanted in pieces:
         schedule = Schedule.history(round(until.timestamp() * 1000), days * 86_400, wanted, 10)
         faults = Faults(malformed=0.0)
-        rows += Homes(schedule, homes=10, seed=1, faults=faults).take(wanted).counts.rows
+        rows += (
+            Homes(schedule, homes=10, seed=int(demo_module._SEED), faults=faults)
+            .take(wanted)
+            .counts.rows
+        )
     return rows
 
 
