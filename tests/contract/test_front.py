@@ -321,3 +321,50 @@ def test_a_killed_engine_is_back_within_two_seconds_and_refuses_nobody(
         assert httpx.post(f"http://127.0.0.1:{port}/", content="SELECT 7", timeout=5).text == "7\n"
         assert time.monotonic() - began < 2
         assert front.ask("SELECT 8").text == "8\n"
+
+
+# What one request leaves behind for the next
+
+
+@pytest.mark.parametrize("setting", [{"readonly": "1"}, {"max_query_size": "1"}])
+def test_a_setting_of_one_request_is_not_that_of_the_next(
+    engine: Front, table: str, setting: dict[str, str]
+) -> None:
+    """Some settings cannot be taken back once they are set; no connection may keep them."""
+    for _ in range(12):  # each connection of the pool, and then some
+        engine.ask("SELECT 1", key=True, **setting)
+    engine.do(f"INSERT INTO {table} VALUES (1, 'x')")
+    assert engine.ask(f"INSERT INTO {table} VALUES (2, 'y')", key=True, readonly="1").code == 164
+    assert engine.count(table) == 1
+
+
+@pytest.mark.parametrize("sql", ["SELECT 1; USE system", "SELECT 1;\n SET readonly = 1 ;"])
+def test_a_second_statement_is_refused(engine: Front, sql: str) -> None:
+    for _ in range(12):
+        assert engine.ask(sql, key=True).code == 62
+    assert engine.ask("SELECT currentDatabase()", key=True).text == "main\n"
+
+
+def test_a_name_may_not_hide_in_escapes(engine: Front) -> None:
+    hidden = "SELECT * FROM `e\\x78ecutable`('y.sh', 'TSV', 'x String')"
+    assert engine.ask(hidden, key=True).code == 497
+    assert engine.ask("SELECT ';', 'a\\\\b' AS `plain`;", key=True).text == ";\ta\\\\b\n"
+
+
+def test_who_sends_half_a_body_does_not_hold_up_a_restart(
+    tmp_path: Path, free_port: Callable[[], int]
+) -> None:
+    port = free_port()
+    with engine_process(tmp_path, port) as process:
+        with socket.create_connection(("127.0.0.1", port)) as slow:
+            slow.sendall(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n\r\nSEL")
+            began = time.monotonic()
+            process.restart("a test")
+            assert time.monotonic() - began < 5
+        assert Front(port, key(tmp_path), tmp_path).ask("SELECT 1").text == "1\n"
+
+
+def test_a_visitor_sends_no_rows(engine: Front) -> None:
+    answer = engine.ask("SELECT '" + "x" * 500_000 + "'")
+    assert (answer.status, answer.code) == (400, 36)
+    assert "with the key" in answer.text
