@@ -443,8 +443,5 @@ def test_a_viewer_who_reads_nothing_does_not_hold_up_the_end(ended: End) -> None
     assert ended.seconds < 5
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the stream that is cut off in the end is told of in a traceback"
-)
 def test_a_viewer_who_reads_nothing_is_no_traceback(ended: End) -> None:
     assert "Traceback" not in ended.stderr, ended.stderr

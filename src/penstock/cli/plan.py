@@ -64,13 +64,14 @@ def read(place: Place, agreed: Consent) -> Plan:
     from penstock.cli.running import sought
     from penstock.layers import plan as plans
     from penstock.layers.states import State
+    from penstock.store import LEDGER
     from penstock.store.journal import Applied
 
     running = sought(place.project.root, place.data)
     if running is not None:
         return beside(place, running, agreed)
     elsewhere = place.settings.text("database_url") or place.settings.text("clickhouse_url")
-    if not (place.data / "penstock.db").exists() and not elsewhere:
+    if not (place.data / LEDGER).exists() and not elsewhere:
         return plans.make(place.project, State(), Applied(), agreed)
     with opened(place) as platform:
         return platform.changes.plan(agreed)
@@ -84,7 +85,7 @@ def beside(place: Place, running: Running, agreed: Consent) -> Plan:
     from penstock.store.journal import Journal
 
     client = Client(running.engine(write=True))
-    store = Store.open(place.settings.text("database_url") or place.data / "penstock.db")
+    store = Store.of(place.settings, place.data)
     try:
         return make(place.project, client, Journal(store, place.data), agreed)
     finally:

@@ -31,6 +31,7 @@ def reset(
 
     from penstock.engine.datadir import Ownership
     from penstock.runtime import directory
+    from penstock.store import LEDGER
 
     folder = data_of(project, data)
     if not folder.is_dir() or not any(directory.found(folder)):
@@ -39,7 +40,7 @@ def reset(
     with ExitStack() as owned:
         for name in directory.LOCKS:
             owned.enter_context(Ownership(folder / name, wait=_WAIT if "engine" in name else 0.0))
-        sources = _rows(folder / directory.LEDGER)
+        sources = _rows(folder / LEDGER)
         going = list(_sizes(folder))
         _show(folder, going, sources)
         if not yes:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from penstock import durable
 from penstock.cli.place import HERE, Place, address, data_folder, home, settings_of, sketch
 from penstock.errors import EngineDownError, InvalidProjectError, PenstockError, UsageError
 from penstock.settings import Settings
@@ -117,9 +118,7 @@ def write_record(place: Place) -> Path:
         "engine_port": place.settings.number("engine_port") if embedded else 0,
         "pid": os.getpid(),
     }
-    new = path.with_suffix(".new")
-    new.write_text(json.dumps(document), "utf-8")
-    new.replace(path)
+    durable.replace(path, json.dumps(document).encode())
     return path
 
 

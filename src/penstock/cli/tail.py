@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from penstock.layers.tail import Tail
     from penstock.project import Project, Relation
 
-_LEDGER = "penstock.db"
 _POLL = 0.2  # seconds between looks for closed batches
 _AWAY = 1.0  # seconds until an engine that does not answer is asked again
 _CANCELLED = 394  # what an engine says that is being restarted
@@ -43,10 +42,9 @@ def tail(
         raise UsageError("one JSON document has an end", next_step="use --ndjson without --json")
     place = find(project, data)
     found = _pick(place.project, relation)
-    url = place.settings.values.get("database_url")
     client, store = (
         Client(engine_of(project, data, write=True).address),
-        Store.open(str(url) if url else place.data / _LEDGER),
+        Store.of(place.settings, place.data),
     )
     form = _LINES if json or ndjson else _TABLE
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import secrets
 import zlib
 from typing import TYPE_CHECKING, Protocol
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 
+from penstock.engine.hushed import hush
 from penstock.errors import EngineError
 
 if TYPE_CHECKING:
@@ -31,15 +31,7 @@ class CutOffError(Exception):
     """Ends an answer in the middle, so that no client takes it for whole."""
 
 
-class _Quiet(logging.Filter):
-    """The server would log a cut answer as a crash of ours."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Whether to log a record."""
-        return record.exc_info is None or not isinstance(record.exc_info[1], CutOffError)
-
-
-logging.getLogger("uvicorn.error").addFilter(_Quiet())
+hush(CutOffError)
 
 
 class _Encoder(Protocol):

@@ -277,11 +277,6 @@ class _Text:
         return self._value
 
 
-def literal(value: str) -> str:
-    """A string literal of ClickHouse."""
-    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
-
-
 def _headers(database: str, form: str | None = None) -> dict[str, str]:
     headers = {"X-ClickHouse-Database": database, "X-ClickHouse-Format": form or ""}
     return {name: value for name, value in headers.items() if value}

@@ -9,6 +9,7 @@ import secrets
 import time
 from typing import TYPE_CHECKING, Self
 
+from penstock import durable
 from penstock.errors import DataDirError, DataDirTakenError
 
 if TYPE_CHECKING:
@@ -112,14 +113,8 @@ def check_version(data: Path) -> None:
 
 def _write(path: Path, text: str) -> None:
     """Write a small file, for its owner only, so that a crash leaves all of it or nothing."""
-    new = path.with_suffix(path.suffix + ".new")
     try:
-        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(path)
+        durable.replace(path, text.encode(), mode=0o600)
     except OSError as error:
         raise _unwritable(path.parent, error) from error
 

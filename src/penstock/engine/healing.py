@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
+from penstock import durable
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -68,7 +70,8 @@ def _heal_log(log: Path, parts: _Parts, table: str) -> list[Healed]:
         else:
             kept.append(line)
     if dropped:
-        _replace(log, b"".join(kept))
+        # The engine reads a number off the name of whatever lies there.
+        durable.replace(log, b"".join(kept), draft=log.with_suffix(".healing"))
     return dropped
 
 
@@ -98,18 +101,3 @@ class _Parts:
         lows, reach = self._ranges.get(match["partition"], ([], []))
         before = bisect_right(lows, int(match["low"]))
         return before > 0 and reach[before - 1] >= int(match["high"])
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Replace a file so that a crash leaves the old or the new one, never half of it."""
-    new = path.with_suffix(".healing")
-    with new.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

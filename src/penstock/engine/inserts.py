@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from penstock.engine.pool import IDENTIFIER, quote, refused
+from penstock.engine.parameters import literal
+from penstock.engine.pool import IDENTIFIER, refused
 from penstock.errors import EngineError
 
 if TYPE_CHECKING:
@@ -153,7 +154,7 @@ def _staging_table(connection: Connection, insert: Insert) -> Iterator[str]:
 
 def _structure(connection: Connection, insert: Insert) -> str:
     """Columns of the target that a sender may write, with the defaults of those not sent."""
-    database = quote(insert.database) if insert.database else "currentDatabase()"
+    database = literal(insert.database) if insert.database else "currentDatabase()"
     listed = {c.strip().strip("`") for c in insert.columns.split(",") if c.strip()}
     if any(IDENTIFIER.fullmatch(c) is None for c in listed):
         raise EngineError(
@@ -161,7 +162,7 @@ def _structure(connection: Connection, insert: Insert) -> str:
         )
     answer = connection.run(
         "SELECT name, type, if(default_kind = 'DEFAULT', default_expression, '')"
-        f" FROM system.columns WHERE database = {database} AND table = {quote(insert.table)}"
+        f" FROM system.columns WHERE database = {database} AND table = {literal(insert.table)}"
         " AND default_kind NOT IN ('MATERIALIZED', 'ALIAS') ORDER BY position",
         "JSONCompactEachRow",
     )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from penstock import durable
 from penstock.errors import EngineError
 
 if TYPE_CHECKING:
@@ -49,13 +49,6 @@ class Leases:
                 )
             if epoch > seen:
                 raised = {**self._epochs, stream: epoch}
-                self._save(raised)  # before it counts: a fence that is not on disk is none
+                # Before it counts: a fence that is not on disk is none.
+                durable.replace(self._path, msgspec.json.encode(raised))
                 self._epochs = raised
-
-    def _save(self, epochs: dict[str, int]) -> None:
-        new = self._path.with_suffix(".new")
-        with new.open("wb") as file:
-            file.write(msgspec.json.encode(epochs))
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(self._path)

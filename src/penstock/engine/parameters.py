@@ -1,4 +1,4 @@
-"""Values of `{name:Type}` in the form in which the engine reads them."""
+"""Values in the form in which the engine reads them: of `{name:Type}`, and in a statement."""
 
 from __future__ import annotations
 
@@ -23,6 +23,11 @@ def escaped(sql: str, values: Mapping[str, str | None]) -> dict[str, str]:
     """
     kinds = dict(_PLACE.findall(sql))
     return {name: _one(value, kinds.get(name, "")) for name, value in values.items()}
+
+
+def literal(value: str) -> str:
+    """A text as a literal of ClickHouse."""
+    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def _one(value: str | None, kind: str) -> str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
+from penstock.engine.parameters import literal
 from penstock.errors import DataDirError, EngineError
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ class Connection:
         self.raw = raw
         self._database = "default"
         self.spoiled = False
-        self._standing = {name: quote(value) for name, value in standing.items()}
+        self._standing = {name: literal(value) for name, value in standing.items()}
         for name, value in self._standing.items():
             self.run(f"SET {name} = {value}")
 
@@ -116,7 +117,7 @@ class Connection:
             for name, value in changes.items():
                 if IDENTIFIER.fullmatch(name) is None:
                     raise EngineError(f"{name!r} is no name of a setting", code=_BAD_ARGUMENTS)
-                self.run(f"SET {name} = {quote(value)}")
+                self.run(f"SET {name} = {literal(value)}")
                 done.append(name)
             yield
         finally:
@@ -196,11 +197,6 @@ def refused(error: Exception) -> EngineError:
     return EngineError(text, code=int(match[1]) if match else 1002)
 
 
-def quote(value: str) -> str:
-    """A string literal of ClickHouse."""
-    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
-
-
 class Pool:
     """A fixed number of connections to one data directory, and some for visitors beside them.
 
@@ -268,7 +264,7 @@ class Pool:
     def kill(self, tag: str) -> None:
         """End the statements whose `log_comment` is `tag`; they raise code 394."""
         with self._killing:
-            self._killer.run(f"KILL QUERY WHERE Settings['log_comment'] = {quote(tag)} ASYNC")
+            self._killer.run(f"KILL QUERY WHERE Settings['log_comment'] = {literal(tag)} ASYNC")
 
     def close(self) -> None:
         """Close all connections; the engine then lets go of the folder."""

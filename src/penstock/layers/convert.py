@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from penstock.engine.client import literal
+from penstock.engine.parameters import literal
 from penstock.engine.scratch import Scratch
 from penstock.errors import BadInputError, EngineError, UsageError
 from penstock.layers.statements import fill

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from penstock.engine.client import literal
+from penstock.engine.parameters import literal
 from penstock.errors import UsageError
 from penstock.layers.fields import ISO, doc_type, is_id, quote
 from penstock.layers.templates import render

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Literal
 
 import structlog
 
-from penstock.engine.client import literal
+from penstock.engine.parameters import literal
 from penstock.errors import (
     EngineError,
     LandingBlockedError,

@@ -10,7 +10,7 @@ import contextlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from penstock.engine.client import literal
+from penstock.engine.parameters import literal
 from penstock.engine.scratch import Scratch
 from penstock.errors import BadInputError, EngineError, UsageError
 from penstock.layers import fields

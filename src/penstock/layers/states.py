@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from penstock.engine.client import literal
+from penstock.engine.parameters import literal
 from penstock.layers import forms
 from penstock.layers.statements import fill
 

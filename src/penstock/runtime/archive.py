@@ -20,6 +20,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import penstock
+from penstock import durable
 from penstock.engine.datadir import VERSION
 from penstock.errors import BackupError
 from penstock.runtime.directory import found as held
@@ -64,7 +65,7 @@ def write(folder: Path, about: dict[str, Any], to: Path) -> int:
             file.flush()
             os.fsync(file.fileno())
         half.rename(to)
-        _sync(to.parent)
+        durable.sync_folder(to.parent)
     except OSError as error:
         half.unlink(missing_ok=True)
         raise BackupError(
@@ -97,7 +98,7 @@ def restore(file: Path, data: Path) -> dict[str, Any]:
             about = _Reader(file, fresh).run(opened)
         os.sync()  # all of it, before its name says that it is there
         fresh.rename(data)
-        _sync(data.parent)
+        durable.sync_folder(data.parent)
     except (tarfile.TarError, ValueError) as error:
         raise _damaged(file, f"it is no tar file of ours ({error})") from error
     except OSError as error:
@@ -266,11 +267,3 @@ def _numbers(text: object) -> list[int]:
 
 def _damaged(file: Path, why: str) -> BackupError:
     return BackupError(f"the backup is damaged: {why}", where=str(file), next_step=_ANOTHER)
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from penstock.store import LEDGER
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-SPOOL, ENGINE, LEDGER, SNAPSHOTS = "spool", "engine", "penstock.db", "snapshots"
+SPOOL, ENGINE, SNAPSHOTS = "spool", "engine", "snapshots"
 LOCKS = ("platform.lock", "engine.lock")
 
 

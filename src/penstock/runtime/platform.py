@@ -128,7 +128,7 @@ class Platform:
         self._owner = Ownership(self.data / "platform.lock", wait=1.0)
         discard(self.data)
         try:
-            self.store = Store.open(self.settings.text("database_url") or self.data / "penstock.db")
+            self.store = Store.of(self.settings, self.data)
             self.ledger = Ledger(self.store)
             self._keys = IdempotencyKeys(self.store)
             self._idempotency = Idempotency(self._keys)

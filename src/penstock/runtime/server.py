@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import threading
 from contextlib import contextmanager
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
+from penstock.engine.hushed import hush
 from penstock.engine.listener import listen
 
 if TYPE_CHECKING:
@@ -50,6 +52,7 @@ def serve(
         timeout_graceful_shutdown=_GRACE,
         backlog=1024,
     )
+    hush(asyncio.CancelledError)  # who takes nothing for the grace's length is cut off, in a line
     stopping = threading.Event()
     server = _Server(config, stopping)
     server.on_exit = application.live.say_goodbye

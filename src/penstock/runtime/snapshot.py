@@ -26,7 +26,8 @@ import penstock
 from penstock.engine import snapshot as engine
 from penstock.engine.datadir import VERSION
 from penstock.errors import BackupError
-from penstock.runtime.directory import ENGINE, LEDGER, SNAPSHOTS, SPOOL
+from penstock.runtime.directory import ENGINE, SNAPSHOTS, SPOOL
+from penstock.store import LEDGER
 from penstock.store.schema import HEAD
 
 if TYPE_CHECKING:

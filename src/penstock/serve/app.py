@@ -138,7 +138,7 @@ class Application:
 
         async def letters() -> bytes:
             """Asked for each second; read from the tables only when there are others."""
-            total = self._dead()
+            total = await asyncio.to_thread(self._dead)  # it may wait for a write
             if self._newest is None or self._newest[0] != total:
                 document = await asyncio.to_thread(self._letters, "", 20)
                 self._newest = (total, json.dumps(document).encode())

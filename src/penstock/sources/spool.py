@@ -17,6 +17,7 @@ import zlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO
 
+from penstock import durable
 from penstock.errors import DataDirError, PenstockError, SpoolFullError
 from penstock.sources import frames
 from penstock.sources.replayable import Frame
@@ -325,7 +326,7 @@ class Spool:
             segment = _Segment(number, self._path(number))
             self._file = segment.path.open("wb", buffering=0)
             self._segments[number] = segment
-            _fsync_folder(self._folder)
+            durable.sync_folder(self._folder)
         elif self._file is None:
             self._file = segment.path.open("r+b", buffering=0)
             self._file.seek(segment.size)
@@ -379,13 +380,7 @@ class Spool:
     def _identity(self) -> str:
         path = self._folder / "incarnation"
         if not path.exists():
-            new = path.with_suffix(".new")
-            with new.open("w") as file:
-                file.write(uuid.uuid4().hex)
-                file.flush()
-                os.fsync(file.fileno())
-            new.replace(path)
-            _fsync_folder(self._folder)
+            durable.replace(path, uuid.uuid4().hex.encode())
         return path.read_text().strip()
 
 
@@ -476,11 +471,3 @@ def _take(frames: list[Frame], rows: int, size: int) -> list[Frame]:
             break
         taken.append(frame)
     return taken
-
-
-def _fsync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

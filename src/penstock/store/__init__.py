@@ -1,1 +1,4 @@
-"""Metadata: the ledger of what has landed, in SQLite."""
+"""Metadata: the ledger of what has landed, in SQLite or PostgreSQL."""
+
+LEDGER = "penstock.db"
+"""The file in a data directory that holds it, unless a server does."""

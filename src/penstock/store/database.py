@@ -17,12 +17,15 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from penstock import __version__
 from penstock.errors import StoreDownError
+from penstock.store import LEDGER
 from penstock.store.dialects import BUSY_SECONDS, Dialect, dialect_of
 from penstock.store.schema import HEAD, NOTE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from penstock.settings import Settings
 
 WRITTEN_BY = "penstock_version"
 """The note that says which version of Penstock brought the schema to where it is."""
@@ -48,6 +51,15 @@ class Store:
         self._patience = _PATIENCE_AT_START
         # Threads queue here: waiting in the database costs a connection, in SQLite it is unfair.
         self._writer = threading.Lock()
+
+    @classmethod
+    def of(cls, settings: Settings, data: Path) -> Store:
+        """Open the store of a platform: the server that its settings name, or a file in its data.
+
+        Raises:
+            PenstockError: as for `open`.
+        """
+        return cls.open(settings.text("database_url") or data / LEDGER)
 
     @classmethod
     def open(cls, url_or_path: str | Path) -> Store:
