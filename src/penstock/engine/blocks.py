@@ -20,6 +20,7 @@ class Blocks:
 
     Attributes:
         begun: the beginning of an answer that is too large to wait for its end.
+        over: the last one has been taken.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -27,7 +28,7 @@ class Blocks:
         self.begun: asyncio.Future[bytes] = loop.create_future()
         self._queue: asyncio.Queue[bytes | EngineError | None] = asyncio.Queue()
         self._room = threading.Semaphore(_AHEAD)
-        self._left = self._over = False
+        self._left = self.over = False
 
     def begin(self, head: bytes) -> None:
         """Hand the beginning over; blocks follow."""
@@ -62,10 +63,10 @@ class Blocks:
         Raises:
             EngineError: that of the engine.
         """
-        if self._over:
+        if self.over:
             return None
         item = await self._queue.get()
-        self._over = not isinstance(item, bytes)
+        self.over = not isinstance(item, bytes)
         if isinstance(item, EngineError):
             raise item
         if item is not None:

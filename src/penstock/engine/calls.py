@@ -45,6 +45,8 @@ _READS = re.compile(
 _NAMED = re.compile(r"\bFORMAT\b", re.IGNORECASE)
 # What a statement adds after its rows, which a stream of blocks would lose.
 _AFTER_ROWS = re.compile(r"\b(?:TOTALS|extremes|output_format_\w+)\b", re.IGNORECASE)
+# Without any of these words a SELECT gives one row, which is one block however it is sent.
+_MANY_ROWS = re.compile(r"\b(?:FROM|JOIN|arrayJoin|unnest)\b", re.IGNORECASE)
 # Formats whose blocks, one after the other, are one document; of all others each block is one.
 _STREAMED = {"native", "jsoneachrow", "jsonlines", "ndjson", "jsoncompacteachrow", "csv",
              "tabseparated", "tsv", "tabseparatedraw", "tsvraw", "rowbinary"}  # fmt: skip
@@ -109,6 +111,7 @@ class Call:
             and self.tables is None  # an analyst's answer is small
             and self.form.lower() in _STREAMED
             and _SELECT.match(self.sql) is not None
+            and _MANY_ROWS.search(self.sql) is not None
             and _AFTER_ROWS.search(self.sql) is None
             and not any(_AFTER_ROWS.search(name) for name in self.settings)
         )

@@ -163,7 +163,8 @@ class Front:
                 block = await blocks.take()
         finally:
             blocks.leave()
-            self._later(self._end(job))
+            if not blocks.over:
+                self._later(self._end(job))
 
     def _kill(self, job: Job) -> asyncio.Task[None]:
         """End a statement on purpose: who waits for it is not told to send it again."""
