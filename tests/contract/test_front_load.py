@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 CLIENTS, FIRST, ALL = 32, 1_000, 10_000
 HOMES, HOURS = 1_000, 200
-GROWTH_MB = 120
+GROWTH_MB = 100
 ENERGY = "toUInt64(number % 1000 + intDiv(number, 1000))"
 LEFT = "SELECT sum(sleepEachRow(0.01)) FROM numbers(3000) SETTINGS max_block_size = 10"
 

@@ -39,6 +39,7 @@ def ran(up: PlatformProcess, *words: str) -> subprocess.CompletedProcess[str]:
 def test_it_starts_no_engine_of_its_own(up: PlatformProcess) -> None:
     assert not (up.data / "engine").exists()
     assert json.loads((up.data / "running.json").read_text())["engine_port"] == 0
+    assert f"ClickHouse  http://127.0.0.1:{up.engine_port}\n" in up.log.read_text()
     status = up.get("/v1/status")
     assert (status["engine"]["state"], status["balance"]["difference"]) == ("up", 0)
 

@@ -50,6 +50,12 @@ class Address:
     secure: bool = False
     database: str = ""
 
+    @property
+    def shown(self) -> str:
+        """For people: without user and key."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{'https' if self.secure else 'http'}://{host}:{self.port}"
+
     @classmethod
     def parse(cls, url: str) -> Address:
         """Read `http[s]://[user[:key]@]host[:port][/database]`.

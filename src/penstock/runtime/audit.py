@@ -58,10 +58,10 @@ def audit(project: Project, landers: Sequence[Lander], ledger: Ledger) -> int:
 
     Raises:
         LandingBlockedError: a batch is not there whole; names it.
-        LedgerError: the ledger is new, and its tables have batches of another one.
+        LedgerError: the ledger is empty, and its tables have batches of another one.
     """
     here = boot_id()
-    if ledger.get("boot_id") is None:
+    if not ledger.batches(limit=1) and not ledger.open_intents():
         for lander in landers:
             _check_empty(lander)
     rebooted = ledger.get("boot_id") not in {None, here}
@@ -110,7 +110,7 @@ def catch_up(landers: Sequence[Lander], ledger: Ledger, *, before_ms: int | None
 
 
 def _check_empty(lander: Lander) -> None:
-    """A new ledger counts its batches from 1, and so would double those that a table has."""
+    """An empty ledger counts from 1, and so would double the batches that a table has."""
     target = lander.target
     sql = f"SELECT count() AS rows FROM `{target.bronze}` WHERE _batch > 0"  # noqa: S608 - checked
     rows = int(lander.client.value(sql, database=target.database))

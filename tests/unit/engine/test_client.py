@@ -37,3 +37,8 @@ def test_a_wrong_one_is_told_with_the_right_one(url: str, said: str, better: str
         Address.parse(url)
     assert better in refused.value.next_step
     assert "key@h:" not in str(refused.value)
+
+
+def test_what_is_shown_of_an_address_has_no_key() -> None:
+    assert Address.parse("https://me:secret@[::1]/db").shown == "https://[::1]:8443"
+    assert Address.parse("http://:secret@h").shown == "http://h:8123"
