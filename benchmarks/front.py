@@ -106,11 +106,11 @@ def measure() -> list[Figure]:
         inserts = _inserts(front, bare)
         tail, middle = _crowd(address, endpoint)
     return [
-        _figure("SELECT 1 through the front / in process, p50", "ms", *ones, "<= 2.0"),
-        _figure("gold look-up through the front / in process, p50", "ms", *looks, "<= 1.3"),
-        _figure("Native insert through the front / in process", "rows/s", *inserts, ">= 0.6"),
+        _figure("front / in process: SELECT 1, p50", "ms", *ones, "<= 2.0"),
+        _figure("front / in process: gold look-up, p50", "ms", *looks, "<= 1.3"),
+        _figure("front / in process: Native insert", "rows/s", *inserts, ">= 0.6"),
         Figure(
-            f"gold look-ups of {CLIENTS} clients at once, p99 / p50",
+            f"{CLIENTS} clients at once: gold look-ups, p99 / p50",
             tail, "ms", middle, tail / middle, "<= 6",
         ),
     ]  # fmt: skip
