@@ -10,6 +10,7 @@ import os
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from penstock.errors import UsageError
 
@@ -20,6 +21,7 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _SIZE = re.compile(r"(\d+)\s*(b|kb|mb|gb)?", re.IGNORECASE)
 _BYTES = {"": 1, "b": 1, "kb": 1024, "mb": 1024**2, "gb": 1024**3}
+_PARTS = ("HOST", "PORT", "USER", "PASSWORD", "DATABASE", "DB", "SECURE")
 HIGHEST_PORT = 65535
 """The highest number a TCP port may have."""
 
@@ -119,7 +121,8 @@ SETTINGS = (
         "clickhouse_url",
         "str",
         "",
-        "A ClickHouse server to use instead of the embedded engine, as http://user:key@host:8123.",
+        "A ClickHouse server to use instead of the embedded engine, as http://user:key@host:8123;"
+        " or CLICKHOUSE_HOST with _PORT, _USER, _PASSWORD, _DATABASE and _SECURE.",
         env="CLICKHOUSE_URL",
     ),
     Setting(
@@ -140,6 +143,27 @@ SETTINGS = (
     Setting("spool_bytes", "size", "2gb", "Most bytes waiting to be landed, for each source."),
     Setting("spool_keep", "duration", "1h", "How long landed records stay in the spool."),
 )
+
+
+def in_environment(setting: Setting) -> str | None:
+    """What the environment says of a setting; None where it says nothing.
+
+    A ClickHouse server may also be named in parts, as its clients and its image have them.
+    """
+    said = os.environ.get(setting.variable)
+    if said is not None or setting.name != "clickhouse_url":
+        return said
+    part = {name: os.environ.get(f"CLICKHOUSE_{name}", "") for name in _PARTS}
+    if not part["HOST"]:
+        return None
+    host = f"[{part['HOST']}]" if ":" in part["HOST"] else part["HOST"]
+    user = ":".join(quote(part[name], safe="") for name in ("USER", "PASSWORD") if part[name])
+    if part["PASSWORD"] and not part["USER"]:
+        user = f"default:{user}"
+    scheme = "https" if part["SECURE"].lower() in {"1", "true", "yes"} else "http"
+    port = f":{part['PORT']}" if part["PORT"] else ""
+    database = quote(part["DATABASE"] or part["DB"], safe="")
+    return f"{scheme}://{user}{'@' if user else ''}{host}{port}{'/' if database else ''}{database}"
 
 
 @dataclass(frozen=True)
@@ -168,8 +192,8 @@ class Settings:
             origin = "default"
             if toml is not None and setting.name in toml:
                 value, origin = toml[setting.name], "penstock.toml"
-            if setting.variable in os.environ:
-                value, origin = os.environ[setting.variable], "environment"
+            if (given := in_environment(setting)) is not None:
+                value, origin = given, "environment"
             try:
                 values[setting.name] = setting.convert(value)
             except UsageError as error:

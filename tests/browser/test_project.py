@@ -7,23 +7,19 @@ import os
 import re
 import shutil
 import signal
-import subprocess
-import sys
-import time
 import urllib.request
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import expect, sync_playwright
-from tests.conftest import need
+from playwright.sync_api import expect
 
-from .test_city import AXE, FLAGS, ROOT, SHOTS
+from .conftest import ROOT, check_axe, looked_at, penstock, sized
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from playwright.sync_api import Browser, Page
 
@@ -49,51 +45,22 @@ class Running:
 def meters(
     free_port: Callable[[], int], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Running]:
-    built = (ROOT / "src" / "penstock" / "serve" / "_ui" / "index.html").is_file()
-    need("the built page", present=built, how="make web")
     folder = tmp_path_factory.mktemp("meters")
-    up = Running(f"http://127.0.0.1:{free_port()}", folder / "meters", folder / "data")
-    shutil.copytree(METERS, up.project)
-    words = [sys.executable, "-m", "penstock.cli", "up", "--project", str(up.project)]
-    words += ["--data", str(up.data), "--port", up.url.rpartition(":")[2]]
-    process = subprocess.Popen(
-        [*words, "--engine-port", str(free_port())],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        try:
-            urllib.request.urlopen(f"{up.url}/readyz", timeout=2).close()
-            break
-        except OSError:
-            time.sleep(0.1)
-    up.post(json.dumps({"meter_id": 7, "ts": datetime.now(UTC).isoformat(), "power": 3}).encode())
-    up.post(b'{"meter_id": "none of ours"}')
-    yield up
-    process.send_signal(signal.SIGINT)
-    process.wait(60)
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: str) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        yield opened
-        opened.close()
+    project, data = folder / "meters", folder / "data"
+    shutil.copytree(METERS, project)
+    words = ["up", "--project", str(project), "--data", str(data)]
+    with penstock(*words, port=free_port(), engine_port=free_port()) as url:
+        up = Running(url, project, data)
+        now = datetime.now(UTC).isoformat()
+        up.post(json.dumps({"meter_id": 7, "ts": now, "power": 3}).encode())
+        up.post(b'{"meter_id": "none of ours"}')
+        yield up
 
 
 @pytest.fixture
 def page(browser: Browser, meters: Running) -> Iterator[Page]:
-    context = browser.new_context(viewport={"width": 1440, "height": 900})
-    opened = context.new_page()
-    faults: list[str] = []
-    opened.on("console", lambda m: faults.append(m.text) if m.type == "error" else None)
-    opened.on("pageerror", lambda error: faults.append(str(error)))
-    opened.goto(meters.url)
-    yield opened
-    context.close()
-    assert faults == []
+    with looked_at(browser, meters.url) as opened:
+        yield opened
 
 
 def test_any_project_has_a_page(page: Page, meters: Running) -> None:
@@ -115,21 +82,9 @@ def test_any_project_has_a_page(page: Page, meters: Running) -> None:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1440, 390])
 def test_axe_is_content_with_it(browser: Browser, meters: Running, width: int, scheme: str) -> None:
-    need("axe-core", present=AXE.is_file(), how="make web")
-    context = browser.new_context(
-        viewport={"width": width, "height": 900}, color_scheme=scheme, bypass_csp=True
-    )
-    page = context.new_page()
-    page.goto(meters.url)
-    expect(page.locator("#dead-letters")).to_contain_text("none of ours", timeout=15_000)
-    SHOTS.mkdir(exist_ok=True)
-    page.screenshot(path=SHOTS / f"meters-{width}-{scheme}.png", full_page=True)
-    page.add_script_tag(path=AXE)
-    found = page.evaluate("axe.run()")["violations"]
-    serious = [v for v in found if v["impact"] in {"serious", "critical"}]
-    assert [(v["id"], v["nodes"][0]["html"]) for v in serious] == []
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    context.close()
+    with sized(browser, meters.url, width, scheme) as page:
+        expect(page.locator("#dead-letters")).to_contain_text("none of ours", timeout=15_000)
+        check_axe(page, f"meters-{width}-{scheme}")
 
 
 def test_an_endpoint_shows_as_its_file_is_saved(page: Page, meters: Running) -> None:

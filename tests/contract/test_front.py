@@ -338,6 +338,33 @@ def test_a_setting_of_one_request_is_not_that_of_the_next(
     assert engine.count(table) == 1
 
 
+def test_each_request_has_its_own_settings_and_no_others(engine: Front) -> None:
+    """Whatever was asked before it, and however one setting pulls others along."""
+    sql = (
+        "SELECT name, value FROM system.settings WHERE changed AND name != 'query_cache_tag'"
+        " ORDER BY name"
+    )
+    plain = engine.ask(sql, key=True, wait_end_of_query="1").text
+    streamed = engine.ask(sql, key=True).text
+    lines = plain.splitlines()
+    asked: list[dict[str, str]] = [
+        {"output_format_write_statistics": "0"}, {"max_result_bytes": "5000000"}, {},
+        {"max_result_bytes": "0"}, {"compatibility": "22.1"}, {}, {"max_threads": "1"},
+        {"output_format_write_statistics": "0", "max_threads": "2"}, {"profile": "default"}, {},
+        {"output_format_write_statistics": "1"}, {"extremes": "0"}, {},
+    ]  # fmt: skip
+    for _ in range(3):
+        for settings in asked:
+            found = engine.ask(sql, key=True, wait_end_of_query="1", **settings).text.splitlines()
+            more = set(found) - set(lines)
+            if "compatibility" in settings:
+                assert len(more) > 100
+            else:
+                assert {line.partition("\t")[0] for line in more} <= set(settings), settings
+            assert engine.ask(sql, key=True).text == streamed
+            assert engine.ask(sql, key=True, wait_end_of_query="1").text == plain
+
+
 @pytest.mark.parametrize("sql", ["SELECT 1; USE system", "SELECT 1;\n SET readonly = 1 ;"])
 def test_a_second_statement_is_refused(engine: Front, sql: str) -> None:
     for _ in range(12):
@@ -368,3 +395,23 @@ def test_a_visitor_sends_no_rows(engine: Front) -> None:
     answer = engine.ask("SELECT '" + "x" * 500_000 + "'")
     assert (answer.status, answer.code) == (400, 36)
     assert "with the key" in answer.text
+
+
+LEAVES = [  # statements that fail when some of their answer is written
+    "SELECT throwIf(1)",
+    "SELECT number, throwIf(number = 200000) FROM numbers(1000000)",
+    "SELECT number FROM numbers(10000000) SETTINGS max_result_bytes = 1000000",
+    "SELECT number FROM numbers(100000000) SETTINGS max_execution_time = 0.05",
+    "SELECT sleepEachRow(0.1) FROM numbers(9) SETTINGS max_execution_time = 0.2, max_block_size=1",
+]
+
+
+@pytest.mark.parametrize("key", [True, False])
+def test_nothing_of_an_answer_that_failed_is_in_the_next(engine: Front, *, key: bool) -> None:
+    """The engine keeps what it had written, and would begin its next answer with it."""
+    for form in ("JSON", "CSVWithNames", "Parquet", "TabSeparated"):
+        for sql in LEAVES if key else LEAVES[:2]:  # a visitor sets no limits
+            engine.ask(sql, key=key, default_format=form, wait_end_of_query="1")
+            for _ in range(2):
+                answer = engine.ask("SELECT 'next'", key=key, wait_end_of_query="1")
+                assert (answer.status, answer.text) == (200, "next\n"), (form, sql)

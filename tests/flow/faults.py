@@ -35,7 +35,7 @@ from penstock.store.journal import Journal
 from penstock.store.ledger import Ledger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from penstock.project.objects import Project, Relation
 
@@ -299,18 +299,40 @@ class Landing:
         return [" ".join(d[k] for k in ("relation", "where", "expected", "found")) for d in found]
 
 
+@contextlib.contextmanager
+def server(folder: Path) -> Iterator[EngineProcess]:
+    """A second front with a data directory of its own, in the place of a ClickHouse server."""
+    process = EngineProcess(folder / "server", free_port(), MEMORY)
+    process.start()
+    try:
+        yield process
+    finally:
+        process.stop()
+
+
+def url_of(address: Address) -> str:
+    """What CLICKHOUSE_URL says of an address."""
+    return f"http://{address.user}:{address.key}@{address.host}:{address.port}"
+
+
 class PlatformProcess:
     """`penstock up` as a process that may be killed and started again.
 
     Args:
         project: its folder.
         data: the data directory.
+        server: what stands in the place of its own engine, by CLICKHOUSE_URL; None for that.
         settings: environment variables such as `PENSTOCK_BATCH_AGE`.
     """
 
-    def __init__(self, project: Path, data: Path, **settings: str) -> None:
-        self.project, self.data = project, data
+    def __init__(
+        self, project: Path, data: Path, server: EngineProcess | None = None, **settings: str
+    ) -> None:
+        self.project, self.data, self.server = project, data, server
         self.port, self.engine_port = free_port(), free_port()
+        if server is not None:
+            self.engine_port = server.address.port
+            settings = {**settings, "CLICKHOUSE_URL": url_of(server.address)}
         self.log = data.with_name(data.name + ".log")
         kept = {
             k: v
@@ -355,6 +377,8 @@ class PlatformProcess:
     @property
     def engine_pid(self) -> int:
         """Of the engine that owns the data; 0 while one is taking over."""
+        if self.server is not None:
+            return self.server.pid
         return int((self.data / "engine.lock").read_text() or 0)
 
     def kill(self) -> None:
@@ -376,6 +400,8 @@ class PlatformProcess:
         except subprocess.TimeoutExpired:
             self.kill()
         self.process = None
+        if self.server is not None:
+            return
         with contextlib.suppress(FileNotFoundError):
             if pid := self.engine_pid:
                 _await_end(pid)
@@ -409,6 +435,8 @@ class PlatformProcess:
         wait_for("everything received to be landed", done, seconds=seconds)
 
     def client(self) -> Client:
+        if self.server is not None:
+            return Client(self.server.address)
         return Client(Address("127.0.0.1", self.engine_port, "penstock", key(self.data)))
 
     def closed(self) -> int:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from penstock.engine.client import Client
+from penstock.engine.process import EngineProcess
 from penstock.errors import EngineDownError, LandingBlockedError, StaleLeaseError
 from penstock.layers import landing as landing_module
 from penstock.layers import reconcile as reconcile_module
@@ -25,7 +26,17 @@ from penstock.settings import Settings
 from penstock.store.database import Store
 from penstock.store.ledger import Batch, Intent, Ledger
 
-from .faults import Known, Landing, PlatformProcess, check, free_port, homes, readings, wait_for
+from .faults import (
+    Known,
+    Landing,
+    PlatformProcess,
+    check,
+    free_port,
+    homes,
+    readings,
+    url_of,
+    wait_for,
+)
 from .test_controls import DiesAfterInsert, Killed
 
 # Each by hand, as somebody with the key could do it.
@@ -162,9 +173,9 @@ def test_it_goes_red_where_a_batch_is_not_in_the_ledger(landed: Landing) -> None
 
 
 @pytest.mark.slow
-def test_the_command_ends_with_4(tmp_path: Path) -> None:
+def test_the_command_ends_with_4(tmp_path: Path, server: EngineProcess | None) -> None:
     """Asked of the running platform, and of the data while no platform runs."""
-    platform = PlatformProcess(homes(tmp_path / "project"), tmp_path / "data")
+    platform = PlatformProcess(homes(tmp_path / "project"), tmp_path / "data", server)
     with platform:
         for first in (0, 60, 120):
             assert platform.post(readings(first, first + 60)) == 202
@@ -181,9 +192,13 @@ def test_the_command_ends_with_4(tmp_path: Path) -> None:
 
 
 @contextmanager
-def platform_of(project: Path, data: Path) -> Iterator[Platform]:
+def platform_of(
+    project: Path, data: Path, server: EngineProcess | None = None
+) -> Iterator[Platform]:
     """A platform in this process, without its web server."""
     settings = Settings.load().replace(engine_port=free_port(), batch_age=0.0)
+    if server is not None:
+        settings = settings.replace(clickhouse_url=url_of(server.address))
     platform = Platform(load(project), settings, data)
     platform.start()
     try:
@@ -215,12 +230,14 @@ def ledger_of(data: Path) -> Iterator[Ledger]:
         pytest.param("clean_stop", "no", id="kill"),
     ],
 )
-def test_the_boot_audit_finds_a_batch_that_is_gone(tmp_path: Path, note: str, value: str) -> None:
+def test_the_boot_audit_finds_a_batch_that_is_gone(
+    tmp_path: Path, note: str, value: str, server: EngineProcess | None
+) -> None:
     """It names the batch, keeps on saying so, and `reconcile` still lists what differs."""
     project, data = homes(tmp_path / "project"), tmp_path / "data"
-    with platform_of(project, data) as platform:
+    with platform_of(project, data, server) as platform:
         land_all(platform, 60)
-    with platform_of(project, data) as platform:
+    with platform_of(project, data, server) as platform:
         land_all(platform, 60, first=60)
         gone = "ALTER TABLE raw_sensors DELETE WHERE _batch = 2 SETTINGS mutations_sync = 2"
         platform.client.execute(gone, database="homes")
@@ -229,12 +246,12 @@ def test_the_boot_audit_finds_a_batch_that_is_gone(tmp_path: Path, note: str, va
         assert [batch.batch for batch in ledger.unaudited()] == [1, 2]
         ledger.put(note, value)
     for _ in range(2):
-        with pytest.raises(LandingBlockedError) as blocked, platform_of(project, data):
+        with pytest.raises(LandingBlockedError) as blocked, platform_of(project, data, server):
             pass
         assert "batch 2 was stored with 60 rows (58 good)" in str(blocked.value)
         assert "bronze has 0 and silver 58" in str(blocked.value)
         assert "part 1 rows 60-120" in str(blocked.value)
-    told = PlatformProcess(project, data).run("reconcile")
+    told = PlatformProcess(project, data, server).run("reconcile")
     assert told.returncode == 4, told.stdout + told.stderr
     assert "raw_sensors: expected 60, found 0  at batch 2" in told.stdout
 
@@ -297,11 +314,11 @@ def test_the_front_knows_the_lease_after_a_restart(landed: Landing) -> None:
 
 @pytest.mark.slow
 def test_a_batch_that_fails_five_times_names_its_view_and_lands_once_it_is_mended(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: EngineProcess | None
 ) -> None:
     monkeypatch.setattr(landing_module, "_BLOCKED_PAUSE", 0.5)
     project = homes(tmp_path / "project")
-    with platform_of(project, tmp_path / "data") as platform:
+    with platform_of(project, tmp_path / "data", server) as platform:
         (lander,) = platform.landers
         silver = platform.project.relation("homes", "readings")
         (view,) = silver.views

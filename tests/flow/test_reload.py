@@ -8,12 +8,13 @@ import statistics
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from .faults import PlatformProcess, wait_for
+from .faults import PlatformProcess, server, wait_for
 
 METERS = Path(__file__).parents[1] / "fixtures" / "projects" / "meters"
 WITHIN = 2.0  # seconds from the save to what it says, at the median: the machine does other things
@@ -25,13 +26,16 @@ SELECT {answer} AS answer
 """
 
 
-@pytest.fixture(scope="module")
-def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlatformProcess]:
+@pytest.fixture(scope="module", params=["embedded", "url"])
+def up(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[PlatformProcess]:
     folder = tmp_path_factory.mktemp("reload")
     project = shutil.copytree(METERS, folder / "project")
     (project / "meters" / "serve" / "question.sql").write_text(QUESTION.format(answer=1))
-    with PlatformProcess(project, folder / "data") as platform:
-        yield platform
+    with ExitStack() as stack:
+        process = stack.enter_context(server(folder)) if request.param == "url" else None
+        yield stack.enter_context(PlatformProcess(project, folder / "data", process))
 
 
 def get(up: PlatformProcess, path: str) -> dict[str, Any]:

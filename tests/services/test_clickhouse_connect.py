@@ -221,3 +221,29 @@ def test_without_the_key_the_driver_reads_and_writes_nothing(server: Server) -> 
         assert visitor.query("SELECT sum(number) FROM numbers(10)").first_row == (45,)
         with pytest.raises(DatabaseError, match="key"):
             visitor.command("CREATE TABLE v (a UInt8) ENGINE = Memory")
+
+
+def test_kill_query_by_its_own_id(server: Server) -> None:
+    """As drivers cancel: on another connection, by the id they sent the statement with."""
+    ended: list[DatabaseError] = []
+
+    def ask() -> None:
+        with connect(server) as client, pytest.raises(DatabaseError) as refused:
+            client.query(SLOW, settings={"query_id": "mine"})
+        ended.append(refused.value)
+
+    slow = threading.Thread(target=ask)
+    slow.start()
+    with connect(server) as client:
+        sql = "KILL QUERY WHERE query_id = {id:String} SYNC"
+        killed: list[Any] = []
+
+        def kill() -> bool:
+            killed[:] = [client.command(sql, parameters={"id": "mine"})]
+            return isinstance(killed[0], list)  # else there was nothing yet to be ended
+
+        _until(kill)
+    slow.join(10)
+    assert killed[0][:3] == ["finished", "mine", "default"]
+    assert killed[0][3].startswith(SLOW)
+    assert ended[0].code == 394

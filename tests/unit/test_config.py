@@ -100,3 +100,11 @@ def test_a_broken_project_is_no_hindrance_and_a_broken_file_is_named(tmp_path: P
     done = show(tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     assert "penstock.toml is no TOML" in done.stderr
+
+
+def test_a_server_named_in_parts_is_shown_whole_and_masked(tmp_path: Path) -> None:
+    (tmp_path / "penstock.toml").write_text('name = "x"\n')
+    words = {"CLICKHOUSE_HOST": "ch", "CLICKHOUSE_USER": "me", "CLICKHOUSE_PASSWORD": "s3cret"}
+    found = rows(tmp_path, **words)["clickhouse_url"]
+    assert found["value"] == "http://me:***@ch"
+    assert found["origin"] == "environment: CLICKHOUSE_HOST, …"

@@ -76,6 +76,30 @@ def test_variables_have_the_names_people_know(monkeypatch: pytest.MonkeyPatch) -
     assert loaded.text("clickhouse_url") == "http://127.0.0.1:9999"
 
 
+@pytest.mark.parametrize(
+    ("given", "url"),
+    [
+        ({}, ""),
+        ({"PORT": "8123", "DB": "x"}, ""),
+        ({"HOST": "ch"}, "http://ch"),
+        ({"HOST": "ch", "PORT": "8124", "USER": "me"}, "http://me@ch:8124"),
+        ({"HOST": "ch", "USER": "me", "PASSWORD": "a@b:c/d"}, "http://me:a%40b%3Ac%2Fd@ch"),
+        ({"HOST": "ch", "PASSWORD": "p"}, "http://default:p@ch"),
+        ({"HOST": "::1", "SECURE": "true", "DB": "x"}, "https://[::1]/x"),
+        ({"HOST": "ch", "DATABASE": "y", "DB": "x", "SECURE": "0"}, "http://ch/y"),
+        ({"HOST": "ch", "URL": "http://other:1"}, "http://other:1"),
+    ],
+)
+def test_a_clickhouse_server_may_be_named_in_parts(
+    given: dict[str, str], url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in given.items():
+        monkeypatch.setenv(f"CLICKHOUSE_{name}", value)
+    loaded = Settings.load()
+    assert loaded.text("clickhouse_url") == url
+    assert loaded.origins["clickhouse_url"] == ("environment" if url else "default")
+
+
 def test_the_command_line_beats_them_all(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PENSTOCK_PORT", "9001")
     monkeypatch.setenv("PENSTOCK_HOST", "localhost")

@@ -11,7 +11,7 @@ import typer
 from penstock.cli.place import HERE, DataPath, ProjectPath, again, home
 from penstock.cli.terminal import Json, emit, say, table
 from penstock.errors import UsageError
-from penstock.settings import SETTINGS, Setting, Settings
+from penstock.settings import SETTINGS, Setting, Settings, in_environment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,7 +50,8 @@ def _row(
     by = settings.origins[setting.name]
     text, origin = str(settings.values[setting.name]), by
     if by == "environment":
-        text, origin = os.environ[setting.variable], f"{by}: {setting.variable}"
+        given = setting.variable if setting.variable in os.environ else "CLICKHOUSE_HOST, …"
+        text, origin = str(in_environment(setting)), f"{by}: {given}"
     elif by == _TOML:
         line = lines.get(setting.name)
         text, origin = str(written[setting.name]), f"{_TOML}:{line}" if line else _TOML

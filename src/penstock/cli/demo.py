@@ -80,7 +80,7 @@ def _welcome(place: Place, homes: int, options: str) -> None:
     say(f"  {place.project.title}   data {place.data}")
     say(f"  Page        {place.url}")
     say(f"  API         {place.url}/openapi.json")
-    say(f"  ClickHouse  http://127.0.0.1:{place.settings.number('engine_port')}  (read-only)")
+    say(f"  ClickHouse  {place.clickhouse}")
     say(f"  {homes:,} homes send each second; 30 days of history are filled in beside them.")
     say("  Try:  curl -s '" + place.url + "/v1/endpoints/city_heartbeat.json'")
     say(

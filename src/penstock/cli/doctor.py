@@ -72,9 +72,12 @@ def _findings(
         yield "engine", "not installed", "pip install chdb-core (Linux and macOS have wheels)"
     yield _port("port", settings.number("port"), _penstock(address(settings)))
     yield "platform", f"runs at {running.url}" if running else "none runs here", ""
-    engine_port = settings.number("engine_port")
-    own = running is not None and running.engine_port == engine_port
-    yield _port("engine_port", engine_port, "the engine of that Penstock" if own else "")
+    if url := settings.text("clickhouse_url"):
+        yield _server(url)
+    else:
+        engine_port = settings.number("engine_port")
+        own = running is not None and running.engine_port == engine_port
+        yield _port("engine_port", engine_port, "the engine of that Penstock" if own else "")
     yield _rights(folder)
     free = shutil.disk_usage(_existing(folder)).free
     fix = "" if free > _SPACE else "free some space, or choose another disk with PENSTOCK_DATA=…"
@@ -98,6 +101,19 @@ def _port(name: str, port: int, ours: str) -> tuple[str, str, str]:
         taken = probe.connect_ex(("127.0.0.1", port)) == 0
     fix = f"stop what listens there, or set PENSTOCK_{name.upper()}=…" if taken else ""
     return name, f"{port} {'is taken' if taken else 'is free'}", fix
+
+
+def _server(url: str) -> tuple[str, str, str]:
+    """Whether the ClickHouse server that is named answers."""
+    from penstock.engine.client import Address, Client
+    from penstock.errors import PenstockError
+
+    try:
+        address = Address.parse(url)
+        version = Client(address, timeout=10).value("SELECT version()")
+    except PenstockError as error:
+        return "clickhouse", error.what, error.next_step or "check CLICKHOUSE_URL"
+    return "clickhouse", f"{address.host}:{address.port} answers: ClickHouse {version}", ""
 
 
 def _rights(folder: Path) -> tuple[str, str, str]:

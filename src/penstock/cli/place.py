@@ -52,6 +52,15 @@ class Place:
         """Where the platform is to answer."""
         return address(self.settings)
 
+    @property
+    def clickhouse(self) -> str:
+        """Where ClickHouse answers, and what may be done there without a key."""
+        from penstock.engine.client import Address
+
+        if url := self.settings.text("clickhouse_url"):
+            return Address.parse(url).shown
+        return f"http://127.0.0.1:{self.settings.number('engine_port')}  (read-only)"
+
 
 def find(path: Path, data: Path | None = None, **changes: str | int | None) -> Place:
     """Load the project of a folder.

@@ -56,6 +56,8 @@ def reset(
         say(f"not Penstock's, and left where it is: {', '.join(kept)}")
     if os.environ.get("DATABASE_URL"):
         say("the ledger in the database of DATABASE_URL is still there: empty that, too")
+    if os.environ.get("CLICKHOUSE_URL") or os.environ.get("CLICKHOUSE_HOST"):
+        say("the tables on the ClickHouse server are still there: drop their databases, too")
     say(f"next: penstock up{again(project, data)}")
 
 

@@ -57,6 +57,8 @@ class Running:
         from penstock.engine.client import Address
         from penstock.engine.datadir import key
 
+        if not self.engine_port and (url := _server(self.project)):
+            return Address.parse(url)
         if not self.engine_port:
             raise UsageError(
                 f"the platform at {self.url} uses a ClickHouse server",
@@ -102,10 +104,19 @@ def engine_of(project: Path, data: Path | None, *, write: bool = False) -> Engin
     """
     from penstock.engine.client import Address
 
-    if url := Settings.load().text("clickhouse_url"):
+    if url := _server(home(project)):
         return Engine(Address.parse(url), home(project))
     running = look(project, data)
     return Engine(running.engine(write=write), home(project) or running.project)
+
+
+def _server(root: Path | None) -> str:
+    """The ClickHouse server that environment and project name; empty where they name none."""
+    try:
+        settings = settings_of(root) if root is not None else Settings.load()
+    except InvalidProjectError:  # its mistakes are no hindrance here
+        settings = Settings.load()
+    return settings.text("clickhouse_url")
 
 
 def write_record(place: Place) -> Path:

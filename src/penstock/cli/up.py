@@ -51,7 +51,7 @@ def up(
         say(f"  {place.project.title or place.project.name}   data {place.data}")
         say(f"  {len(applied.created)} relations created, {len(applied.unchanged)} there already")
         say(f"  Page        {place.url}")
-        say(f"  ClickHouse  http://127.0.0.1:{place.settings.number('engine_port')}  (read-only)")
+        say(f"  ClickHouse  {place.clickhouse}")
         files = "     Files: as saved" if reload else ""
         say(f"  Stop: Ctrl-C     Look: penstock status{options}{files}")
         serve(platform, listener, until=until)

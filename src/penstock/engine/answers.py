@@ -79,14 +79,20 @@ def streamed(
     )
 
 
-def failure(error: EngineError, query_id: str) -> Response:
-    """An error, with ClickHouse's code and a status that says whether to try again."""
+def failure(error: EngineError, query_id: str, *, killed: bool = False) -> Response:
+    """An error, with ClickHouse's code and a status that says whether to try again.
+
+    Args:
+        error: of the engine.
+        query_id: of the statement.
+        killed: somebody ended the statement on purpose: it is not to be sent again.
+    """
     headers = {
         "X-ClickHouse-Exception-Code": str(error.code),
         "X-ClickHouse-Query-Id": query_id,
         "X-ClickHouse-Server-Display-Name": "penstock",
     }
-    status = _STATUS.get(error.code, 500)
+    status = 500 if killed else _STATUS.get(error.code, 500)
     if status == 503:  # noqa: PLR2004 - Service Unavailable
         headers["Retry-After"] = "1"
     return PlainTextResponse(f"{error.what}\n", status_code=status, headers=headers)

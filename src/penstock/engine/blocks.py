@@ -17,13 +17,22 @@ class Blocks:
 
     Args:
         loop: of the task.
+
+    Attributes:
+        begun: the beginning of an answer that is too large to wait for its end.
+        over: the last one has been taken.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
+        self.begun: asyncio.Future[bytes] = loop.create_future()
         self._queue: asyncio.Queue[bytes | EngineError | None] = asyncio.Queue()
         self._room = threading.Semaphore(_AHEAD)
-        self._left = self._over = False
+        self._left = self.over = False
+
+    def begin(self, head: bytes) -> None:
+        """Hand the beginning over; blocks follow."""
+        self._loop.call_soon_threadsafe(self.begun.set_result, head)
 
     def put(self, block: bytes) -> None:
         """Hand a block over; waits while the client is behind.
@@ -54,10 +63,10 @@ class Blocks:
         Raises:
             EngineError: that of the engine.
         """
-        if self._over:
+        if self.over:
             return None
         item = await self._queue.get()
-        self._over = not isinstance(item, bytes)
+        self.over = not isinstance(item, bytes)
         if isinstance(item, EngineError):
             raise item
         if item is not None:

@@ -33,7 +33,8 @@ _RESERVED = {
     "client_protocol_version", "quota_key", "role", "enable_http_compression",
     "http_zlib_compression_level", "send_progress_in_http_headers",
     "http_headers_progress_interval_ms", "close_session", "network_compression_method",
-    "cancel_http_readonly_queries_on_client_close", "log_comment", "readonly", "max_query_size",
+    "cancel_http_readonly_queries_on_client_close", "log_comment", "query_cache_tag",
+    "readonly", "max_query_size",
 }  # fmt: skip
 _LEADING = re.compile(r"(?:\s+|--[^\n]*\n|#[ !][^\n]*\n|/\*.*?\*/)+", re.DOTALL)
 _INSERT = re.compile(r"INSERT\s", re.IGNORECASE)
@@ -44,6 +45,8 @@ _READS = re.compile(
 _NAMED = re.compile(r"\bFORMAT\b", re.IGNORECASE)
 # What a statement adds after its rows, which a stream of blocks would lose.
 _AFTER_ROWS = re.compile(r"\b(?:TOTALS|extremes|output_format_\w+)\b", re.IGNORECASE)
+# Without any of these words a SELECT gives one row, which is one block however it is sent.
+_MANY_ROWS = re.compile(r"\b(?:FROM|JOIN|arrayJoin|unnest)\b", re.IGNORECASE)
 # Formats whose blocks, one after the other, are one document; of all others each block is one.
 _STREAMED = {"native", "jsoneachrow", "jsonlines", "ndjson", "jsoncompacteachrow", "csv",
              "tabseparated", "tsv", "tabseparatedraw", "tsvraw", "rowbinary"}  # fmt: skip
@@ -108,6 +111,7 @@ class Call:
             and self.tables is None  # an analyst's answer is small
             and self.form.lower() in _STREAMED
             and _SELECT.match(self.sql) is not None
+            and _MANY_ROWS.search(self.sql) is not None
             and _AFTER_ROWS.search(self.sql) is None
             and not any(_AFTER_ROWS.search(name) for name in self.settings)
         )
@@ -152,8 +156,8 @@ async def take(request: Request, key: str, share: Callable[[int], None]) -> Call
     Raises:
         EngineError: a wrong key, a body that cannot be read, or what is not offered here.
     """
-    query = request.query_params
-    keyed = _keyed(request, key)  # before the body: a wrong key must not cost memory
+    query, headers = dict(request.query_params), dict(request.headers)
+    keyed = _keyed(query, headers, key)  # before the body: a wrong key must not cost memory
     for name in ("compress", "decompress"):
         if query.get(name, "0") not in {"0", "false", ""}:
             raise _bad(
@@ -162,16 +166,14 @@ async def take(request: Request, key: str, share: Callable[[int], None]) -> Call
             )
     try:
         async with asyncio.timeout(_SLOWEST):
-            body = await _body(request, MAX_BODY if keyed else _GUEST_BODY, share)
+            encoding = headers.get("content-encoding", "identity").strip().lower()
+            body = await _body(request, encoding, MAX_BODY if keyed else _GUEST_BODY, share)
     except TimeoutError as error:
         raise _bad(f"the body was not here after {_SLOWEST:.0f} s") from error
-    words = dict(query)
-    kind = request.headers.get("content-type", "")
+    words, kind = query, headers.get("content-type", "")
     if kind.startswith("multipart/"):
-        form = _form(body, kind)
-        words, body = {**words, **form}, b""
+        words, body = {**query, **_form(body, kind)}, b""
     sql, body = _statement(words.get("query", ""), body)
-    headers = request.headers
     tables = _tables(headers.get("x-penstock-tables"))
     asked = query.get("default_format") or headers.get("x-clickhouse-format") or "TabSeparated"
     return Call(
@@ -230,9 +232,9 @@ def _form(body: bytes, kind: str) -> dict[str, str]:
     return fields
 
 
-def _keyed(request: Request, key: str) -> bool:
-    given = request.query_params.get("password") or request.headers.get("x-clickhouse-key", "")
-    scheme, _, value = request.headers.get("authorization", "").partition(" ")
+def _keyed(query: Mapping[str, str], headers: Mapping[str, str], key: str) -> bool:
+    given = query.get("password") or headers.get("x-clickhouse-key", "")
+    scheme, _, value = headers.get("authorization", "").partition(" ")
     if scheme.lower() == "basic":
         try:
             given = base64.b64decode(value).decode().partition(":")[2]
@@ -287,8 +289,7 @@ def _whole(text: str | None) -> int | None:
     return None if text is None else int(text)
 
 
-async def _body(request: Request, limit: int, share: Callable[[int], None]) -> bytes:
-    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+async def _body(request: Request, encoding: str, limit: int, share: Callable[[int], None]) -> bytes:
     if encoding not in {"", "identity", *ENCODINGS}:
         raise _bad(f"Content-Encoding {encoding} is not offered here: use {', '.join(ENCODINGS)}")
     pieces, size = [], 0

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from clickhouse_connect.driver.client import Client as Driver
 
-_NATIVE_PORT: Final = 9000
+_NATIVE_PORTS: Final = {9000: 8123, 9440: 8443}  # of its own protocol, and HTTP's instead
 _STALE: Final = 1001
 _DENIED: Final = 497
 # The driver logs every refused statement as unexpected; the caller reports it once, in its words.
@@ -40,6 +40,7 @@ class Address:
         user: empty for a visitor without the key.
         key: the password; empty for a visitor.
         secure: over TLS.
+        database: where unqualified names of statements are looked up that name no other.
     """
 
     host: str
@@ -47,28 +48,44 @@ class Address:
     user: str = ""
     key: str = ""
     secure: bool = False
+    database: str = ""
+
+    @property
+    def shown(self) -> str:
+        """For people: without user and key."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{'https' if self.secure else 'http'}://{host}:{self.port}"
 
     @classmethod
     def parse(cls, url: str) -> Address:
-        """Read `http[s]://[user[:key]@]host[:port]`.
+        """Read `http[s]://[user[:key]@]host[:port][/database]`.
 
         Raises:
             UsageError: it is no such address, or names ClickHouse's native port.
         """
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+            given = parts.port
+        except ValueError as error:
+            raise UsageError(
+                f"that is no address of ClickHouse: {error}",
+                next_step="write http://user:key@host:8123",
+            ) from error
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise UsageError(
                 f"{parts.scheme}://{parts.hostname or ''} is no address of ClickHouse over HTTP",
                 next_step="write http://user:key@host:8123",
             )
         secure = parts.scheme == "https"
-        port = parts.port or (8443 if secure else 8123)
-        if port == _NATIVE_PORT:
+        port = given or (8443 if secure else 8123)
+        if port in _NATIVE_PORTS:
             raise UsageError(
-                "9000 is ClickHouse's native port", next_step="use the HTTP port: 8123"
+                f"{port} is ClickHouse's native port",
+                next_step=f"use the HTTP port: {_NATIVE_PORTS[port]}",
             )
-        user = unquote(parts.username or "")
-        return cls(parts.hostname, port, user, unquote(parts.password or ""), secure)
+        user, secret = unquote(parts.username or ""), unquote(parts.password or "")
+        database = unquote(parts.path.strip("/"))
+        return cls(parts.hostname, port, user, secret, secure, database)
 
 
 class Client:
@@ -118,7 +135,7 @@ class Client:
             EngineError: refused. EngineDownError: not reached.
         """
         # Not as a clause: what the engine says about a statement is about the caller's.
-        return self._fetch(sql, params, _headers(database, form), settings)
+        return self._fetch(sql, params, self._headers(database, form), settings)
 
     def rows(
         self, sql: str, *, database: str = "", params: Mapping[str, str | None] | None = None
@@ -160,7 +177,7 @@ class Client:
         headers = {"X-Penstock-Tables": listed, "X-Penstock-Limit": str(limit)}
         if not self._guarded:
             self._find_guard(headers)
-        return self._fetch(sql, params, headers | _headers(database, form))
+        return self._fetch(sql, params, headers | self._headers(database, form))
 
     def _find_guard(self, headers: Mapping[str, str]) -> None:
         """Make sure that the other side knows the tier: a plain server would run anything."""
@@ -193,7 +210,7 @@ class Client:
             StaleLeaseError: a newer lander holds the stream.
             EngineError: refused. EngineDownError: not reached, or the answer was lost.
         """
-        headers = {**_headers(database), "X-Penstock-Rows": str(rows)}
+        headers = {**self._headers(database), "X-Penstock-Rows": str(rows)}
         if lease:
             headers["X-Penstock-Lease"] = lease
         self._call(
@@ -248,6 +265,13 @@ class Client:
                 raise StaleLeaseError(_trim(str(error))) from error
             raise EngineError(_trim(str(error)), code=code) from error
 
+    def _headers(self, database: str, form: str | None = None) -> dict[str, str]:
+        said = {
+            "X-ClickHouse-Database": database or self.address.database,
+            "X-ClickHouse-Format": form or "",
+        }
+        return {name: value for name, value in said.items() if value}
+
     def _driver(self) -> Driver:
         with self._lock:
             if self._made is None:
@@ -275,11 +299,6 @@ class _Text:
 
     def __str__(self) -> str:
         return self._value
-
-
-def _headers(database: str, form: str | None = None) -> dict[str, str]:
-    headers = {"X-ClickHouse-Database": database, "X-ClickHouse-Format": form or ""}
-    return {name: value for name, value in headers.items() if value}
 
 
 def _trim(text: str) -> str:

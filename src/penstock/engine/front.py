@@ -7,28 +7,27 @@ from __future__ import annotations
 
 import asyncio
 import re
-import threading
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from starlette.applications import Starlette
+from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route
 
 from penstock.engine import analysts, answers, calls, guard, hello
 from penstock.engine.blocks import Blocks
 from penstock.engine.inserts import Insert, deduplication, stage_and_write
-from penstock.engine.pool import Result
+from penstock.engine.jobs import Job
+from penstock.engine.kills import Kill
+from penstock.engine.pool import GUEST_LIMITS, Result
 from penstock.engine.strangers import is_stranger
 from penstock.errors import EngineError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Coroutine, Iterator
 
-    from starlette.requests import Request
+    from starlette.types import Receive, Scope, Send
 
     from penstock.engine.calls import Call
     from penstock.engine.leases import Leases
@@ -38,29 +37,10 @@ if TYPE_CHECKING:
 _INSERTS = re.compile(r"\bINSERT\b", re.IGNORECASE)
 _NEEDS_SESSION = re.compile(r"(?:SET\s|USE\s|CREATE\s+TEMPORARY\s)", re.IGNORECASE)
 _QUERY_ID = re.compile(r"[\w.:-]{1,200}", re.ASCII)
-GUEST_LIMITS = {
-    "max_execution_time": "10",
-    "max_memory_usage": "150000000",  # all visitors together leave the lander its share
-    "max_result_bytes": "100000000",
-    "max_threads": "2",
-}
 _UNBOUNDED = {"max_result_bytes": "0"}  # a stream is bounded by what its client takes
-T = TypeVar("T")
 _HEAD = 1 << 20  # bytes of an answer that are held back until they are there
-_AGAIN = 0.2  # seconds between attempts to end a statement whose client has left
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Job:
-    """A statement on its way through a thread of the engine.
-
-    Attributes:
-        tag: by which the engine finds it, to end it.
-        unwanted: set when nobody waits for it any more.
-    """
-
-    tag: str = field(default_factory=lambda: f"front-{uuid.uuid4()}")
-    unwanted: threading.Event = field(default_factory=threading.Event)
+_SHORT = 0.02  # seconds in which a client's leaving goes unnoticed
+_AGAIN = 0.2  # seconds between attempts to end a statement that may not have begun yet
 
 
 class Front:
@@ -85,16 +65,23 @@ class Front:
         self._jobs: set[Job] = set()
         self._closing = False
         self._ending: set[asyncio.Task[None]] = set()
-        self.app = Starlette(
-            routes=[
-                Route("/ping", _ok),
-                Route("/replicas_status", _ok),
-                Route("/", self.answer, methods=["GET", "POST"]),
-            ]
-        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request; a router and its layers would take as long as all we do ourselves."""
+        request = Request(scope, receive)
+        if scope["path"] == "/" and scope["method"] in {"GET", "POST"}:
+            response = await self.answer(request)
+        elif scope["path"] == "/":
+            response = PlainTextResponse("Method Not Allowed\n", 405, {"Allow": "GET, POST"})
+        elif scope["path"] in {"/ping", "/replicas_status"}:
+            response = _ok()
+        else:
+            response = PlainTextResponse("Not Found\n", 404)
+        await response(scope, receive, send)
 
     async def answer(self, request: Request) -> Response:
         """Run the statement of a request and answer as a ClickHouse server would."""
+        job: Job | None = None
         query_id = request.query_params.get("query_id", "")
         if _QUERY_ID.fullmatch(query_id) is None:  # it goes into a header of the answer
             query_id = str(uuid.uuid4())
@@ -103,83 +90,105 @@ class Front:
             with self._budget.share() as share:
                 call = await calls.take(request, self._key, share)
                 if not call.sql.strip():
-                    return await _ok(request)
+                    return _ok()
                 lease = request.headers.get("x-penstock-lease") if call.keyed else None
                 if lease:
                     self._leases.check(lease)
-                if (protocol := call.opening) is not None:
-                    opened = Result(hello.answer(self._pool.version, protocol))
-                    return answers.whole(request, call, 0, opened, query_id)
-                if call.streams and not call.body:
-                    blocks = await self._stream(request, call)
-                    return answers.streamed(request, call, blocks, query_id)
+                if (said := await self._at_once(call)) is not None:
+                    return answers.whole(request, call, 0, said, query_id)
+                job = Job(call, query_id)
                 try:
-                    written, result = await self._whole(request, call)
+                    outcome = await self._run(request, call, job)
                 finally:  # an error may have written something, too
                     if call.keyed and not lease and not call.reads:
                         self._writes.note()
         except EngineError as error:
-            return answers.failure(error, query_id)
-        return answers.whole(request, call, written, result, query_id)
+            return answers.failure(error, query_id, killed=job is not None and job.killed)
+        if isinstance(outcome, tuple):
+            return answers.whole(request, call, *outcome, query_id)
+        return answers.streamed(request, call, outcome, query_id)
 
     def close(self) -> None:
         """Take nothing more, and end what runs: its clients are told to send it again."""
         self._closing = True
         for job in list(self._jobs):
-            job.unwanted.set()
-            self._pool.kill(job.tag)
+            job.end(self._pool)
 
-    async def _whole(self, request: Request, call: Call) -> tuple[int, Result]:
-        """Run a statement whose answer goes out in one piece."""
-        job = Job()
-        threads = self._threads if call.keyed else self._visits
-        work = asyncio.get_running_loop().run_in_executor(threads, self._run, call, job)
-        return await self._watched(request, work, job)
+    async def _at_once(self, call: Call) -> Result | None:
+        """The answer of what no connection is needed for; None for all else."""
+        if call.opening is not None:
+            return Result(hello.answer(self._pool.version, call.opening))
+        if (kill := Kill.of(call)) is None:
+            return None
+        found = [job for job in self._jobs if job.query_id in kill.ids]
+        if not call.keyed:
+            if any(job.call.keyed for job in found):
+                raise guard.refuse("only with the key is a query ended that was sent with it")
+            if not found:
+                return Result(b"")
+        if not found:
+            return None  # it may be an id of the engine's
+        ending = [] if kill.mode == "TEST" else [self._kill(job) for job in found]
+        if kill.mode == "SYNC":
+            await asyncio.gather(*ending)
+        return await asyncio.to_thread(kill.answer, self._pool, found, call.form or call.asked)
 
-    async def _stream(self, request: Request, call: Call) -> AsyncIterator[bytes]:
-        """Run a SELECT whose answer goes out block by block; returns once there is a first."""
+    async def _run(
+        self, request: Request, call: Call, job: Job
+    ) -> tuple[int, Result] | AsyncIterator[bytes]:
+        """Run a statement: rows written and an answer in one piece, or a long one's blocks."""
         loop = asyncio.get_running_loop()
-        job, blocks = Job(), Blocks(loop)
+        blocks = Blocks(loop) if call.streams and not call.body else None
         threads = self._threads if call.keyed else self._visits
-        work = loop.run_in_executor(threads, self._produce, call, job, blocks)
-        head = await self._watched(request, asyncio.ensure_future(_head(blocks)), job)
-
-        async def send() -> AsyncIterator[bytes]:
-            block: bytes | None = head
-            try:
-                while block is not None:
-                    yield block
-                    block = await blocks.take()
-            finally:
+        work = loop.run_in_executor(threads, self._work, call, job, blocks)
+        job.work = work
+        self._jobs.add(job)
+        work.add_done_callback(lambda _: self._jobs.discard(job))
+        waiting: list[asyncio.Future[Any]] = [work] if blocks is None else [work, blocks.begun]
+        await _first(waiting, request)
+        if blocks is not None and blocks.begun.done():
+            return self._rest(job, blocks)
+        if not work.done():
+            if blocks is not None:
                 blocks.leave()
-                if not work.done():
-                    ending = asyncio.create_task(self._end(work, job))
-                    self._ending.add(ending)  # else nothing would hold it
-                    ending.add_done_callback(self._ending.discard)
+            await self._end(job)
+        return work.result()
 
-        return send()
-
-    async def _watched(self, request: Request, work: asyncio.Future[T], job: Job) -> T:
-        """Wait for work; end its statement where the client leaves before."""
-        gone = asyncio.create_task(_gone(request))
-        both: list[asyncio.Future[Any]] = [work, gone]
+    async def _rest(self, job: Job, blocks: Blocks) -> AsyncIterator[bytes]:
+        """An answer that has begun, block by block; its statement ends where the client leaves."""
+        block: bytes | None = blocks.begun.result()
         try:
-            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
-            if not work.done():
-                await self._end(work, job)
-            return work.result()
+            while block is not None:
+                yield block
+                block = await blocks.take()
         finally:
-            gone.cancel()
+            blocks.leave()
+            if not blocks.over:
+                self._later(self._end(job))
 
-    async def _end(self, work: asyncio.Future[T], job: Job) -> None:
+    def _kill(self, job: Job) -> asyncio.Task[None]:
+        """End a statement on purpose: who waits for it is not told to send it again."""
+        job.killed = True
+        return self._later(self._end(job))
+
+    def _later(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        self._ending.add(task)  # else nothing would hold it
+        task.add_done_callback(self._ending.discard)
+        return task
+
+    async def _end(self, job: Job) -> None:
         """End a statement; again and again, as the engine may not have begun it yet."""
-        job.unwanted.set()
-        while not work.done():
-            await asyncio.to_thread(self._pool.kill, job.tag)
-            await asyncio.wait({work}, timeout=_AGAIN)
+        while job.work is not None and not job.work.done():
+            await asyncio.to_thread(job.end, self._pool)
+            await asyncio.wait({job.work}, timeout=_AGAIN)
 
-    def _run(self, call: Call, job: Job) -> tuple[int, Result]:
+    def _work(self, call: Call, job: Job, blocks: Blocks | None) -> tuple[int, Result]:
+        """What a thread does for a statement."""
         with self._ready(call, job) as (connection, sql):
+            if blocks is not None:
+                with closing(connection.stream(sql, call.asked, call.params)) as stream:
+                    return 0, _begin(stream, blocks)
             if not call.keyed:
                 result = connection.run(sql, call.asked, call.params)
                 if call.tables is not None:
@@ -194,20 +203,6 @@ class Front:
             with connection.settings(changes):
                 return 0, connection.run(call.sql, call.asked, call.params)
 
-    def _produce(self, call: Call, job: Job, blocks: Blocks) -> None:
-        try:
-            with (
-                self._ready(call, job) as (connection, sql),
-                connection.settings(_UNBOUNDED if call.keyed else {}),
-                closing(connection.stream(sql, call.asked, call.params)) as stream,
-            ):
-                for block in stream:
-                    blocks.put(block)
-        except EngineError as error:
-            blocks.end(error)
-        else:
-            blocks.end()
-
     @contextmanager
     def _ready(self, call: Call, job: Job) -> Iterator[tuple[Connection, str]]:
         """A connection that stands where the call wants it, and its statement as it may be run."""
@@ -221,14 +216,10 @@ class Front:
                 settings = _keyed_settings(connection, call)
             else:
                 settings = _guest(connection, call)
-            self._jobs.add(job)
-            try:
-                with connection.settings({"log_comment": job.tag, **settings}):
-                    if job.unwanted.is_set() or self._closing:
-                        raise _again()
-                    yield connection, sql
-            finally:
-                self._jobs.discard(job)
+            with connection.only(settings), job.on(connection):
+                if job.unwanted or self._closing:
+                    raise _again()
+                yield connection, sql
 
 
 def _keyed_settings(connection: Connection, call: Call) -> dict[str, str]:
@@ -246,7 +237,7 @@ def _keyed_settings(connection: Connection, call: Call) -> dict[str, str]:
             "settings and the database with the request (NOT_IMPLEMENTED)",
             code=48,
         )
-    return dict(call.settings)
+    return {**(_UNBOUNDED if call.streams else {}), **call.settings}
 
 
 def _guest(connection: Connection, call: Call) -> dict[str, str]:
@@ -258,8 +249,7 @@ def _guest(connection: Connection, call: Call) -> dict[str, str]:
         )
     guard.check_guest(connection, call.sql, call.database)
     guard.check_guest_settings(call.settings)
-    wanted = {k: v for k, v in call.settings.items() if k not in {"readonly", *GUEST_LIMITS}}
-    return {**GUEST_LIMITS, **wanted}
+    return {k: v for k, v in call.settings.items() if k not in {"readonly", *GUEST_LIMITS}}
 
 
 def _analyst(connection: Connection, call: Call) -> tuple[str, dict[str, str]]:
@@ -288,14 +278,42 @@ def _again() -> EngineError:
     )
 
 
-async def _head(blocks: Blocks) -> bytes:
-    """The first megabyte: what goes wrong within it is still an error's status."""
-    pieces: list[bytes] = []
+def _begin(stream: Iterator[Result], blocks: Blocks) -> Result:
+    """The whole answer where it is small; else it goes through the blocks, and nothing is left.
+
+    What goes wrong within the first megabyte is raised here, and so is still an error's status.
+    """
+    pieces: list[Result] = []
     size = 0
-    while size < _HEAD and (block := await blocks.take()) is not None:
-        pieces.append(block)
-        size += len(block)
-    return b"".join(pieces)
+    for piece in stream:
+        pieces.append(piece)
+        size += len(piece.body)
+        if size >= _HEAD:
+            break
+    else:
+        return Result.of(pieces)
+    blocks.begin(b"".join(piece.body for piece in pieces))
+    pieces.clear()
+    try:
+        for piece in stream:
+            blocks.put(piece.body)
+    except EngineError as error:
+        blocks.end(error)
+    else:
+        blocks.end()
+    return Result(b"")
+
+
+async def _first(waiting: list[asyncio.Future[Any]], request: Request) -> None:
+    """Wait for one of them, or until the client has left; most are done before we look for that."""
+    done, _ = await asyncio.wait(waiting, timeout=_SHORT, return_when=asyncio.FIRST_COMPLETED)
+    if done:
+        return
+    gone = asyncio.create_task(_gone(request))
+    try:
+        await asyncio.wait([*waiting, gone], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        gone.cancel()
 
 
 async def _gone(request: Request) -> None:
@@ -304,5 +322,5 @@ async def _gone(request: Request) -> None:
         pass
 
 
-async def _ok(_request: Request) -> Response:
+def _ok() -> Response:
     return PlainTextResponse("Ok.\n")

@@ -60,9 +60,12 @@ def run(data: Path, door: int, memory: int, *, healing: bool = True) -> None:
         front = Front(pool, key(data), Leases(data / "leases.json"), writes)
         server = uvicorn.Server(
             uvicorn.Config(
-                front.app,
+                front,
                 log_level="warning",
                 access_log=False,
+                lifespan="off",
+                ws="none",
+                server_header=False,
                 timeout_keep_alive=75,
                 timeout_graceful_shutdown=_HANGING,
             )

@@ -5,6 +5,7 @@ chDB releases the GIL while it works, so a pool of connections answers side by s
 
 from __future__ import annotations
 
+import itertools
 import queue
 import re
 import threading
@@ -17,7 +18,7 @@ from penstock.engine.parameters import literal
 from penstock.errors import DataDirError, EngineError
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Mapping
+    from collections.abc import Generator, Iterator, Mapping, Sequence
     from pathlib import Path
 
 # Names of settings and databases end up in a statement of ours, so nothing else may be in them.
@@ -31,6 +32,7 @@ _OBJECTS = {"dataframe", "arrowtable", "datastore"}
 # ever come near the end of the disk.
 _KEPT_FREE = 256 * 1024 * 1024  # bytes
 
+_DRAINS = 3  # attempts
 _LEAVE = 2.0  # seconds that statements get to leave when the pool is closed
 _OVERLAY = "necessary to have the grant READ ON FILE"
 MAIN = "main"  # the database of statements that name none
@@ -38,7 +40,20 @@ MAIN = "main"  # the database of statements that name none
 # An answer in one piece is in memory twice before it is sent.
 MAX_ANSWER = 256 * 1024 * 1024
 _LIMITS = {"max_result_bytes": str(MAX_ANSWER)}
-_GUEST = {**_LIMITS, "readonly": "2"}
+GUEST_LIMITS = {
+    "max_execution_time": "10",
+    "max_memory_usage": "150000000",  # all visitors together leave the lander its share
+    "max_result_bytes": "100000000",
+    "max_threads": "2",
+}
+_GUEST = {**GUEST_LIMITS, "readonly": "2"}
+# What statement after statement asks for: left in force until one does not. A SET costs a tenth of
+# SELECT 1, and another one to take it back.
+_LASTING = {"max_result_bytes": "0", "output_format_write_statistics": "0"}
+_REACHING = {"compatibility", "profile"}  # set others as well, which DEFAULT does not take back
+# By this setting a statement is found, to end it: one that shows in system.processes, does nothing
+# without the query cache, and that no client sets in a statement as it does log_comment.
+_TAG = "query_cache_tag"
 
 _CONFIG = """<clickhouse>
   <users_config>{users}</users_config>
@@ -74,6 +89,17 @@ class Result:
     bytes_read: int = 0
     seconds: float = 0.0
 
+    @classmethod
+    def of(cls, pieces: Sequence[Result]) -> Result:
+        """The pieces of one answer as a whole."""
+        return cls(
+            b"".join(piece.body for piece in pieces),
+            sum(piece.rows for piece in pieces),
+            sum(piece.rows_read for piece in pieces),
+            sum(piece.bytes_read for piece in pieces),
+            sum(piece.seconds for piece in pieces),
+        )
+
 
 class Connection:
     """One connection: a database it stands in, and settings that last for one statement.
@@ -83,14 +109,17 @@ class Connection:
         standing: settings that hold for all its statements.
 
     Attributes:
-        spoiled: a setting could not be put back; no other statement may run on it.
+        tag: by which the engine finds the statement that runs on it; empty where it has none.
+        spoiled: something of a statement is left on it; no other one may run on it.
     """
 
     def __init__(self, raw: Any, standing: Mapping[str, str]) -> None:  # noqa: ANN401 - untyped
         self.raw = raw
         self._database = "default"
         self.spoiled = False
+        self.tag = standing.get(_TAG, "")
         self._standing = {name: literal(value) for name, value in standing.items()}
+        self._left: set[str] = set()  # of _LASTING, those that are in force now
         for name, value in self._standing.items():
             self.run(f"SET {name} = {value}")
 
@@ -110,13 +139,29 @@ class Connection:
         self._database = database
 
     @contextmanager
+    def only(self, changes: Mapping[str, str]) -> Iterator[None]:
+        """Have these settings and no others beside the standing ones inside the block.
+
+        Those of `_LASTING` stay in force after it, until a block comes that does not have them.
+        """
+        for name, value in _LASTING.items():
+            wanted = changes.get(name) == value
+            if wanted != (name in self._left):
+                standing = self._standing.get(name, "DEFAULT")
+                self.run(f"SET {name} = {literal(value) if wanted else standing}")
+                (self._left.add if wanted else self._left.discard)(name)
+        with self.settings({k: v for k, v in changes.items() if k not in self._left}):
+            yield
+
+    @contextmanager
     def settings(self, changes: Mapping[str, str]) -> Iterator[None]:
-        """Set settings for the statements inside the block, then put back what stood before."""
+        """Set settings for the statements inside the block, then put back those that stand."""
         done: list[str] = []
         try:
             for name, value in changes.items():
                 if IDENTIFIER.fullmatch(name) is None:
                     raise EngineError(f"{name!r} is no name of a setting", code=_BAD_ARGUMENTS)
+                self.spoiled = self.spoiled or name in _REACHING
                 self.run(f"SET {name} = {literal(value)}")
                 done.append(name)
             yield
@@ -144,18 +189,13 @@ class Connection:
         try:
             answer = self.raw.query(sql, output, params=dict(params) if params else None)
         except RuntimeError as error:
+            self.spoiled = not drained(self.raw) or self.spoiled
             raise refused(error) from error
-        return Result(
-            body=answer.bytes(),
-            rows=answer.rows_read(),
-            rows_read=answer.storage_rows_read(),
-            bytes_read=answer.storage_bytes_read(),
-            seconds=answer.elapsed(),
-        )
+        return _result(answer)
 
     def stream(
         self, sql: str, output: str, params: Mapping[str, str] | None = None
-    ) -> Generator[bytes]:
+    ) -> Generator[Result]:
         """Run one SELECT and give its answer block by block.
 
         Only of some formats are the blocks together one document: see `Call.streams`.
@@ -170,11 +210,21 @@ class Connection:
             raise refused(error) from error
         try:
             while (block := answer.fetch()) is not None:
-                yield block.bytes()
+                yield _result(block)
         except RuntimeError as error:
             raise refused(error) from error
         finally:
             answer.cancel()  # does nothing at the end
+
+
+def _result(answer: Any) -> Result:  # noqa: ANN401 - chDB's own, untyped
+    return Result(
+        body=answer.bytes(),
+        rows=answer.rows_read(),
+        rows_read=answer.storage_rows_read(),
+        bytes_read=answer.storage_bytes_read(),
+        seconds=answer.elapsed(),
+    )
 
 
 def _check_format(output: str) -> None:
@@ -183,6 +233,21 @@ def _check_format(output: str) -> None:
             f"Code: 73. DB::Exception: Unknown format {output}. (UNKNOWN_FORMAT)",
             code=_UNKNOWN_FORMAT,
         )
+
+
+def drained(raw: Any) -> bool:  # noqa: ANN401 - chDB's own, untyped
+    """Take from a connection what a statement that failed has left on it.
+
+    What such a statement had written of its answer would be the beginning of the next one's.
+
+    Returns:
+        False where it could not be taken: nothing may run on the connection any more.
+    """
+    for _ in range(_DRAINS):
+        with suppress(RuntimeError):  # it may be ended in place of the one that failed
+            raw.query("SELECT 1 WHERE 0", "Null")
+            return True
+    return False
 
 
 def refused(error: Exception) -> EngineError:
@@ -216,9 +281,11 @@ class Pool:
         self.size, self.visitors = size, visitors
         self._address = f"{data}?config-file={_write_config(data, memory)}"
         self._connect = chdb.connect
-        self._idle: queue.SimpleQueue[Connection] = queue.SimpleQueue()
-        self._visits: queue.SimpleQueue[Connection] = queue.SimpleQueue()
+        # The last one used is the next one taken: its database and settings are most likely right.
+        self._idle: queue.LifoQueue[Connection] = queue.LifoQueue()
+        self._visits: queue.LifoQueue[Connection] = queue.LifoQueue()
         self._killing = threading.Lock()
+        self._serial = itertools.count(1)
         try:
             for _ in range(size):
                 self._idle.put(self._open(_LIMITS))
@@ -234,7 +301,8 @@ class Pool:
             ) from error
 
     def _open(self, standing: Mapping[str, str]) -> Connection:
-        return Connection(self._connect(self._address), standing)
+        tagged = {**standing, _TAG: f"front-{next(self._serial)}"}
+        return Connection(self._connect(self._address), tagged)
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
@@ -255,16 +323,25 @@ class Pool:
             self._visits.put(self._kept(connection, _GUEST))
 
     def _kept(self, connection: Connection, standing: Mapping[str, str]) -> Connection:
-        """The connection, or a new one where a setting of it could not be put back."""
+        """The connection, or a new one in its place where it is spoiled."""
         if not connection.spoiled:
             return connection
         connection.raw.close()
         return self._open(standing)
 
     def kill(self, tag: str) -> None:
-        """End the statements whose `log_comment` is `tag`; they raise code 394."""
+        """End the statement that runs on the connection of a tag; it raises code 394."""
         with self._killing:
-            self._killer.run(f"KILL QUERY WHERE Settings['log_comment'] = {literal(tag)} ASYNC")
+            self._killer.run(f"KILL QUERY WHERE Settings['{_TAG}'] = {literal(tag)} ASYNC")
+
+    def aside(self, sql: str, output: str, params: Mapping[str, str]) -> Result:
+        """Run a small SELECT of ours that must not wait until a connection is idle.
+
+        Raises:
+            EngineError: the engine refused it.
+        """
+        with self._killing:
+            return self._killer.run(sql, output, params)
 
     def close(self) -> None:
         """Close all connections; the engine then lets go of the folder."""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from penstock.engine.inserts import STAGING, Insert, stage_and_write
 from penstock.engine.parameters import escaped
-from penstock.engine.pool import Connection
+from penstock.engine.pool import Connection, drained
 from penstock.errors import EngineError
 from penstock.project.lexer import code
 from penstock.project.outside import unlisted_file
@@ -100,6 +100,7 @@ class Scratch:
         try:
             result = self._connection.query(sql, format, params=escaped(sql, params or {}))
         except RuntimeError as error:
+            drained(self._connection)
             raise engine_error(str(error)) from error
         return bytes(result.bytes() or b"") if result is not None else b""
 

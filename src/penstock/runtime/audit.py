@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from penstock.errors import LandingBlockedError
+from penstock.errors import LandingBlockedError, LedgerError
 from penstock.layers.conservation import compare
 from penstock.layers.expiry import Counted
 from penstock.layers.reconcile import by_silver, counted
@@ -58,8 +58,12 @@ def audit(project: Project, landers: Sequence[Lander], ledger: Ledger) -> int:
 
     Raises:
         LandingBlockedError: a batch is not there whole; names it.
+        LedgerError: the ledger is empty, and its tables have batches of another one.
     """
     here = boot_id()
+    if not ledger.batches(limit=1) and not ledger.open_intents():
+        for lander in landers:
+            _check_empty(lander)
     rebooted = ledger.get("boot_id") not in {None, here}
     due = rebooted or ledger.get("clean_stop") != "yes"
     ledger.put("clean_stop", "no")
@@ -103,6 +107,19 @@ def catch_up(landers: Sequence[Lander], ledger: Ledger, *, before_ms: int | None
             _log.warning("audit_left_out", source=source, batches=passed, why="not in the project")
         ledger.audited(batches[-1].batch)
     return compared
+
+
+def _check_empty(lander: Lander) -> None:
+    """An empty ledger counts from 1, and so would double the batches that a table has."""
+    target = lander.target
+    sql = f"SELECT count() AS rows FROM `{target.bronze}` WHERE _batch > 0"  # noqa: S608 - checked
+    rows = int(lander.client.value(sql, database=target.database))
+    if rows:
+        raise LedgerError(
+            f"{target.database}.{target.bronze} holds {rows:,} rows that another ledger landed",
+            next_step="start in the data directory (and with the DATABASE_URL) that landed them, "
+            "or choose another server or prefix, or drop the database",
+        )
 
 
 def _check(lander: Lander, batches: Sequence[Batch]) -> None:

@@ -140,7 +140,7 @@ class Demo:
             "urls": {
                 "page": self.url,
                 "openapi": f"{self.url}/openapi.json",
-                "clickhouse": f"http://127.0.0.1:{self.platform.settings.number('engine_port')}",
+                "clickhouse": self.platform.client.address.shown,
             },
         }
 

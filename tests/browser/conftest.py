@@ -1,0 +1,115 @@
+"""What the browser tests share: Chromium, a Penstock to look at, a page that must not complain."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import sync_playwright
+from tests.conftest import need
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Browser, Page
+
+ROOT = Path(__file__).parents[2]
+SHOTS = ROOT / "tests" / "browser" / "shots"
+if os.environ.get("PENSTOCK_KEEP_SHOTS") != "1":
+    SHOTS = Path(os.environ.get("TMPDIR", "/tmp")) / "penstock-shots"
+PENSTOCK = [sys.executable, "-m", "penstock.cli"]
+_AXE = ROOT / "web" / "node_modules" / "axe-core" / "axe.min.js"
+_FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _built() -> None:
+    present = (ROOT / "src" / "penstock" / "serve" / "_ui" / "index.html").is_file()
+    need("the built page", present=present, how="make web")
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: str) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=chromium, args=_FLAGS)
+        yield opened
+        opened.close()
+
+
+@contextmanager
+def penstock(*words: str, port: int, engine_port: int) -> Iterator[str]:
+    """`penstock …` on ports of its own until the block ends; gives its address."""
+    ports = ["--port", str(port), "--engine-port", str(engine_port)]
+    process = subprocess.Popen(
+        [*PENSTOCK, *words, *ports], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        _await_ready(url)
+        yield url
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(90)
+
+
+@contextmanager
+def looked_at(browser: Browser, url: str) -> Iterator[Page]:
+    """A page that is open in the block, and has put nothing on its console at the end of it."""
+    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    page = context.new_page()
+    faults: list[str] = []
+    page.on("console", lambda m: faults.append(m.text) if m.type == "error" else None)
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.goto(url)
+    yield page
+    context.close()
+    assert faults == []
+
+
+@contextmanager
+def sized(browser: Browser, url: str, width: int, scheme: str) -> Iterator[Page]:
+    """A page of a width in a colour scheme, into which axe may be put."""
+    context = browser.new_context(
+        viewport={"width": width, "height": 900}, color_scheme=scheme, bypass_csp=True
+    )
+    page = context.new_page()
+    page.goto(url)
+    yield page
+    context.close()
+
+
+def check_axe(page: Page, shot: str) -> None:
+    """Take a picture; axe finds nothing serious, and nothing scrolls sideways."""
+    need("axe-core", present=_AXE.is_file(), how="make web")
+    SHOTS.mkdir(exist_ok=True)
+    page.screenshot(path=SHOTS / f"{shot}.png", full_page=True)
+    if not page.evaluate("'axe' in window"):
+        page.add_script_tag(path=_AXE)
+    found = page.evaluate("axe.run()")["violations"]
+    serious = [v for v in found if v["impact"] in {"serious", "critical"}]
+    assert [(v["id"], v["nodes"][0]["html"]) for v in serious] == []
+    width = page.evaluate("window.innerWidth")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def _await_ready(url: str) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        try:
+            urllib.request.urlopen(f"{url}/readyz", timeout=2).close()
+        except OSError:
+            time.sleep(0.1)
+        else:
+            return
+    pytest.fail(f"{url} was not ready within a minute")
