@@ -26,6 +26,12 @@ _SHARE = 500_000
 _RATE = 10_000  # rows a second that go on being sent
 _GOLD = """/*
 description: Each home's day.
+conserves:
+  rows: sum(readings)
+  energy: sum(energy)
+from_silver:
+  rows: count()
+  energy: sum(energy)
 */
 CREATE TABLE IF NOT EXISTS {name}
 (

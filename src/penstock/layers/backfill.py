@@ -6,21 +6,23 @@
                    └──▶ its views: what comes after it ──────┴─▶ checked ─▶ put in its place
 
 The cut is a batch: landing stands still between two batches while the views are made, so that each
-batch comes either by a slice or by a view. Every slice is one block under a token of its own: a
-run that was killed goes on with the slice it was at. Landing stands still three times, for
-milliseconds: at the cut, when the copy is made that is checked, and when the tables change places.
+batch comes either by a slice or by a view. A statement stores some slices as one block under a
+token of their own, written down before: a run that was killed goes on with the very same. Landing
+stands still three times, for milliseconds: at the cut, when the copy is made that is checked, and
+when the tables change places.
 """
 
 from __future__ import annotations
 
 import hashlib
+import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import structlog
 
 from penstock.errors import EngineError
-from penstock.layers.beside import Beside, batches
+from penstock.layers.beside import Beside
 from penstock.layers.equality import unequal
 from penstock.layers.expiry import since_ms
 from penstock.layers.fillable import time_column
@@ -37,9 +39,16 @@ if TYPE_CHECKING:
     from penstock.project.objects import Project, Relation
     from penstock.store.backfills import Backfills
 
-_ATTEMPTS = 5  # failures of one slice before it is given up
+_ATTEMPTS = 5  # failures of one statement before it is given up
+_GOAL = 1.0  # seconds that one statement is to take: what a kill costs
+_FASTER = 8.0  # times as many slices as before, at most
+_MEMORY = 241  # the engine's own limit
 _AHEAD_MS = 86_400_000  # a row's time may lie so far after its arrival (`ts_range`)
 _log = structlog.get_logger(__name__)
+
+
+class _TooMuchError(Exception):
+    """Slices that were stored together do not fit into the engine's memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +64,8 @@ class Means:
         restart_engine: heals the engine after a failed insert; gets the reason and `starts`.
         stop: is set when it is to end after the slice it is at.
         progress: is told each time that something has been done.
-        rows: of a slice at most, but for its last batch: one block in memory, and what a kill
-            costs.
+        rows: of a slice at most, but for its last batch.
+        most: slices that one statement stores.
     """
 
     client: Client
@@ -68,6 +77,7 @@ class Means:
     stop: threading.Event
     progress: Callable[[Backfill], None]
     rows: int
+    most: int = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +109,13 @@ def backfill(project: Project, wanted: Wanted, means: Means) -> None:
     if found is None:
         found = _begin(project, wanted, beside, means)
     before = _carried(wanted.relation, found)
-    found = _fill(beside, found, before, means)
+    try:
+        found = _fill(beside, found, before, means)
+    except _TooMuchError:
+        beside.drop()
+        means.records.turn(found, "abandoned")
+        found = _begin(project, wanted, beside, means)
+        found = _fill(beside, found, before, replace(means, most=1))
     _check(beside, found, before, means)
     _place(beside, found, means)
 
@@ -146,43 +162,57 @@ def _begin(project: Project, wanted: Wanted, beside: Beside, means: Means) -> Ba
         cut = means.last_batch()
     before = _carried(relation, begun)
     slices = [*(beside.carried(before, means.rows) if before else ())]
-    slices += beside.slices(batches(0, cut, since), means.rows)
+    slices += beside.slices(cut, since, means.rows)
     _log.info("backfill_cut", relation=begun.relation, batch=cut, slices=len(slices))
     return means.records.fill(begun, cut, replace(work, slices=tuple(slices)))
 
 
 def _fill(beside: Beside, found: Backfill, before: str, means: Means) -> Backfill:
-    means.progress(found)
-    for number in range(found.done, len(found.work.slices)):
-        _store(beside, found, number, before, means)
-        found = means.records.count(found, number + 1)
+    """Store the slices, more of them at a time for as long as that is quick."""
+    many = 1.0
+    while True:
         means.progress(found)
-    return found
+        if found.done == found.upto:  # else a statement was cut short: the same slices again
+            found = means.records.take(found, _next(found, int(many)))
+        if found.done == len(found.work.slices):
+            return found
+        began = time.monotonic()
+        _store(beside, found, before, means)
+        took = time.monotonic() - began
+        many = min(means.most, max(1.0, many * min(_FASTER, _GOAL / took)))
+        found = means.records.take(found, _next(replace(found, done=found.upto), int(many)))
 
 
-def _store(beside: Beside, found: Backfill, number: int, before: str, means: Means) -> None:
-    """Store one slice, healing the engine after each failure before the same token goes again."""
+def _next(found: Backfill, many: int) -> int:
+    """Where the next slices end: one statement stores those of one view."""
+    left = found.work.slices[found.done :][:many]
+    return found.done + sum(1 for piece in left if piece.view == left[0].view)
+
+
+def _store(beside: Beside, found: Backfill, before: str, means: Means) -> None:
+    """Store slices, healing the engine after each failure before the same token goes again."""
+    which = f"slices {found.done + 1} to {found.upto} of {len(found.work.slices)}"
     for attempt in range(1, _ATTEMPTS + 1):
         if means.stop.is_set():
             raise EngineError(
-                f"filling {found.relation} was stopped at slice {number} of "
-                f"{len(found.work.slices)}",
+                f"filling {found.relation} was stopped at {which}",
                 next_step="`penstock up` goes on with it",
             )
         starts = means.engine_starts()
         try:
-            beside.store(found, number, before)
+            beside.store(found, before)
         except EngineError as error:
-            _log.warning("slice_failed", relation=found.relation, slice=number, reason=error.what)
+            _log.warning("slices_failed", relation=found.relation, which=which, reason=error.what)
+            if error.code == _MEMORY and found.upto - found.done > 1:
+                raise _TooMuchError from error
             if attempt == _ATTEMPTS:
                 raise EngineError(
-                    f"slice {number + 1} of {len(found.work.slices)} of {found.relation} failed "
-                    f"{attempt} times: {error.what}",
+                    f"{which} of {found.relation} failed {attempt} times: {error.what}",
                     code=error.code,
                     where=found.relation,
                     next_step="mend what it names and run `penstock apply` again: it goes on there",
                 ) from error
-            means.restart_engine(f"slice {number} of {found.relation}: {error.what}", starts)
+            means.restart_engine(f"{which} of {found.relation}: {error.what}", starts)
         else:
             return
 

@@ -101,18 +101,26 @@ class Beside:
         rows = self.client.rows(f"{sql} AND name = {{n:String}}", params=params)
         return str(rows[0]["uuid"]) if rows else ""
 
-    def slices(self, which: str, size: int) -> Iterable[Slice]:
-        """What the views' sources hold, cut into slices.
+    def slices(self, cut: int, since_ms: int, size: int) -> Iterable[Slice]:
+        """What the views' sources hold up to a batch, cut into slices.
 
         Args:
-            which: a condition on `_batch` and `_ingested_at`, made of numbers of ours.
+            cut: the last batch.
+            since_ms: rows that arrived earlier are left out.
             size: rows of a slice, but for its last batch.
         """
         for index, view in enumerate(self.relation.views):
-            sql = fill("slices", source=quoted(self.source(view)), which=which, size=size)
-            for row in self._rows(sql):
-                numbers = (int(row[key]) for key in ("first", "last", "rows"))
-                yield Slice(index, str(row["part"]), *numbers)
+            source = self.source(view)
+            params = {"database": self.relation.database, "table": source}
+            for row in self.client.rows(load("partitions"), params=params):
+                part, rows = str(row["part"]), int(row["rows"])
+                if rows <= size:
+                    yield Slice(index, part, 0, cut, rows)
+                    continue
+                words = {"source": quoted(source), "part": literal(part)}
+                sql = fill("slices", **words, which=batches(0, cut, since_ms), size=size)
+                for each in self._rows(sql):
+                    yield Slice(index, part, *(int(each[n]) for n in ("first", "last", "rows")))
 
     def carried(self, before: str, size: int) -> Iterable[Slice]:
         """What of the former table is taken over, cut into slices by a hash of its key."""
@@ -123,35 +131,33 @@ class Beside:
         for number in range(parts):
             yield Slice(CARRIED, str(parts), number, number, rows // parts)
 
-    def store(self, backfill: Backfill, number: int, before: str) -> None:
-        """Store one slice; storing it again changes nothing.
+    def store(self, backfill: Backfill, before: str) -> None:
+        """Store the slices that are next; storing them again changes nothing.
 
         Args:
-            backfill: whose slice it is.
-            number: of the slice.
+            backfill: whose they are: from `done` to `upto`, all of one view.
             before: condition on the rows that are taken from the former table; empty for none.
         """
-        piece = backfill.work.slices[number]
+        pieces = backfill.work.slices[backfill.done : backfill.upto]
         filters: dict[str, str] = {}
-        if piece.view == CARRIED:
+        if pieces[0].view == CARRIED:
             key = self.relation.clause("ORDER BY")
             names = self.columns([self.name + WAS, self.name + NEXT])
             query = f"SELECT * FROM {quoted(self.name + WAS)} WHERE {before}"  # noqa: S608
-            which = f"cityHash64({key}) % {piece.part} = {piece.first}"
+            numbers = ", ".join(str(piece.first) for piece in pieces)
+            which = f"cityHash64({key}) % {pieces[0].part} IN ({numbers})"
         else:
-            view = self.relation.views[piece.view]
+            view = self.relation.views[pieces[0].view]
             names = self.columns([view.name + NEXT, self.name + NEXT])
             query, which = view.select, f"NOT ({before})" if before else "true"
-            condition = f"_partition_id = {literal(piece.part)} AND "
-            condition += batches(piece.first, piece.last, backfill.work.since_ms)
-            filters = {self.source(view): condition}
+            filters = {self.source(view): _either(pieces, backfill.work.since_ms)}
         sql = fill(
             "fill",
             target=quoted(self.name + NEXT),
             columns=", ".join(map(quoted, names)),
             which=which,
             filters=self.filters(filters),
-            token=literal(f"{backfill.work.table} {backfill.id} {number}"),
+            token=literal(f"{backfill.work.table} {backfill.id} {backfill.done} {backfill.upto}"),
             query=query,
         )
         self._do(sql)
@@ -183,6 +189,17 @@ def batches(first: int, last: int, since_ms: int) -> str:
     """The condition on a source's rows that says which batches are meant."""
     since = f" AND _ingested_at >= fromUnixTimestamp64Milli({since_ms}, 'UTC')" if since_ms else ""
     return f"_batch >= {first} AND _batch <= {last}{since}"
+
+
+def _either(pieces: Iterable[Slice], since_ms: int) -> str:
+    """The condition on a source's rows that says which slices are meant."""
+    parts: dict[str, list[str]] = {}
+    for piece in pieces:
+        parts.setdefault(piece.part, []).append(batches(piece.first, piece.last, since_ms))
+    return " OR ".join(
+        f"_partition_id = {literal(part)} AND ({' OR '.join(conditions)})"
+        for part, conditions in parts.items()
+    )
 
 
 def _renamed(statement: Statement, names: Mapping[str, str]) -> str:

@@ -1,8 +1,8 @@
 """Equality: that a table which was filled in slices holds what one query over its source gives.
 
-Compared are numbers that a slice left out or stored twice would change: how many keys there are,
-sums, counts, extremes. They are taken from what the table's columns say they are, and the query
-is run for these columns alone, which costs a fraction of filling.
+Compared are numbers that a slice left out or stored twice would change. A file that says what its
+table conserves has named them; else they are taken from what its columns say they are (how many
+keys there are, sums, counts, extremes), and the query is run for these columns alone.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import reduce
 from typing import TYPE_CHECKING
 
 from penstock.layers.beside import NEXT, SEEN, WAS, batches
@@ -60,24 +61,43 @@ def unequal(beside: Beside, backfill: Backfill, last: int, before: str) -> list[
         last: the last batch that had come when the copy was made.
         before: condition on the rows that were taken from the former table; empty for none.
     """
+    declared = _declared(beside.relation)
+    if declared and not before:
+        source = beside.source(beside.relation.views[0])
+        filters = beside.filters({source: batches(0, last, backfill.work.since_ms)})
+        wanted = [held for held, _ in declared]
+        expected = _values(beside, [of for _, of in declared], quoted(source), filters)
+    else:
+        wanted, expected = _derived(beside, backfill, last, before)
+    held = _values(beside, wanted, quoted(beside.name + SEEN), "{}")
+    return [
+        Unequal(what, should.text, value.text)
+        for what, should, value in zip(wanted, expected, held, strict=True)
+        if not should.equals(value)
+    ]
+
+
+def _declared(relation: Relation) -> list[tuple[str, str]]:
+    """What a file says that its table conserves: expressions over it and over its only source."""
+    conserves, source = (relation.header.values.get(k) for k in ("conserves", "from_silver"))
+    if len(relation.views) != 1 or not isinstance(conserves, dict) or not isinstance(source, dict):
+        return []
+    return [(str(conserves[k]), str(source[k])) for k in conserves if k in source]
+
+
+def _derived(
+    beside: Beside, backfill: Backfill, last: int, before: str
+) -> tuple[list[str], list[Value]]:
+    """What the columns' types say can be compared, and what the views' queries give for it."""
     views = [view.name + NEXT for view in beside.relation.views]
     given = beside.columns([*views, beside.name + NEXT])
     wanted = list(totals(beside.relation, given))
     parts = list(_parts(beside, backfill, last, before))
     if len(parts) > 1:  # of several queries only what adds up can be told
         wanted = [total for total in wanted if total.adds]
-    if not wanted:
-        return []
-    held = _values(beside, wanted, f"SELECT * FROM {quoted(beside.name + SEEN)}", "{}")  # noqa: S608
-    expected = _values(beside, wanted, *parts[0])
-    for query, filters in parts[1:]:
-        more = _values(beside, wanted, query, filters)
-        expected = [_sum(one, other) for one, other in zip(expected, more, strict=True)]
-    return [
-        Unequal(total.expression, should.text, value.text)
-        for total, should, value in zip(wanted, expected, held, strict=True)
-        if not should.equals(value)
-    ]
+    said = [total.expression for total in wanted]
+    found = [_values(beside, said, f"({query})", filters) for query, filters in parts]
+    return said, [reduce(_sum, values) for values in zip(*found, strict=True)]
 
 
 def totals(relation: Relation, given: Sequence[str]) -> Iterator[Total]:
@@ -131,12 +151,14 @@ def _parts(beside: Beside, backfill: Backfill, last: int, before: str) -> Iterat
         yield f"SELECT * FROM {former} WHERE {before}", "{}"  # noqa: S608 - names of ours
 
 
-def _values(beside: Beside, wanted: Sequence[Total], query: str, filters: str) -> list[Value]:
+def _values(beside: Beside, wanted: Sequence[str], place: str, filters: str) -> list[Value]:
+    if not wanted:
+        return []
     columns = ", ".join(
-        f"ifNull(toString({total.expression}), '0') AS c{n}, toTypeName({total.expression}) AS t{n}"
-        for n, total in enumerate(wanted)
+        f"ifNull(toString({what}), '0') AS c{n}, toTypeName({what}) AS t{n}"
+        for n, what in enumerate(wanted)
     )
-    sql = f"SELECT {columns} FROM ({query}) SETTINGS additional_table_filters = {filters}"  # noqa: S608
+    sql = f"SELECT {columns} FROM {place} SETTINGS additional_table_filters = {filters}"  # noqa: S608
     row = beside.client.rows(sql, database=beside.relation.database)[0]
     return [Value(str(row[f"c{n}"]), row[f"t{n}"]) for n in range(len(wanted))]
 

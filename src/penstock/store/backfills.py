@@ -85,6 +85,7 @@ class Backfill:
         state: how far it is.
         cut: the last batch that its slices hold; those after it come by its view.
         done: slices that are stored.
+        upto: the slice before which the statement ends that is storing the next ones.
         work: what it consists of.
     """
 
@@ -94,6 +95,7 @@ class Backfill:
     state: BackfillState
     cut: int = 0
     done: int = 0
+    upto: int = 0
     work: Work = field(default_factory=Work)
 
 
@@ -111,7 +113,14 @@ class Backfills:
 
     def begin(self, relation: str, digest: str, work: Work) -> Backfill:
         """Write one down before the first thing is made for it."""
-        values = {"relation": relation, "digest": digest, "state": "making", "cut": 0, "done": 0}
+        values = {
+            "relation": relation,
+            "digest": digest,
+            "state": "making",
+            "cut": 0,
+            "done": 0,
+            "upto": 0,
+        }
         values |= {"work": work.document(), "started_ms": time.time_ns() // 1_000_000}
         with self._store.writing() as connection:
             made = sa.insert(BACKFILL).values(**values).returning(BACKFILL)
@@ -121,9 +130,9 @@ class Backfills:
         """Note the cut and the slices before it: from here on it is filled."""
         return self._change(backfill, state="filling", cut=cut, work=work.document())
 
-    def count(self, backfill: Backfill, done: int) -> Backfill:
-        """Note how many slices are stored."""
-        return self._change(backfill, done=done)
+    def take(self, backfill: Backfill, upto: int) -> Backfill:
+        """Note that the slices taken before are stored, and which are taken next."""
+        return self._change(backfill, done=backfill.upto, upto=upto)
 
     def turn(self, backfill: Backfill, state: BackfillState) -> Backfill:
         """Note another state."""
@@ -145,5 +154,6 @@ def _read(row: sa.Row[Any]) -> Backfill:
         state=row.state,
         cut=row.cut,
         done=row.done,
+        upto=row.upto,
         work=Work.read(row.work),
     )

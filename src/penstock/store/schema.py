@@ -168,6 +168,7 @@ BACKFILL = sa.Table(
     sa.Column("cut", sa.BigInteger, nullable=False),  # the last batch that the slices hold
     sa.Column("work", sa.JSON, nullable=False),  # its slices, and what it has made
     sa.Column("done", sa.Integer, nullable=False),  # slices that are stored
+    sa.Column("upto", sa.Integer, nullable=False),  # the slice before which the next ones end
     sa.Column("started_ms", sa.BigInteger, nullable=False),
     sa.Column("ended_ms", sa.BigInteger),
     sqlite_autoincrement=True,

@@ -21,6 +21,7 @@ def upgrade() -> None:
         sa.Column("cut", sa.BigInteger(), nullable=False),
         sa.Column("work", sa.JSON(), nullable=False),
         sa.Column("done", sa.Integer(), nullable=False),
+        sa.Column("upto", sa.Integer(), nullable=False),
         sa.Column("started_ms", sa.BigInteger(), nullable=False),
         sa.Column("ended_ms", sa.BigInteger()),
         sa.PrimaryKeyConstraint("id", name="pk_backfill"),
