@@ -87,14 +87,28 @@ class Client:
         self._guarded = False
 
     def execute(
-        self, sql: str, *, database: str = "", params: Mapping[str, str | None] | None = None
+        self,
+        sql: str,
+        *,
+        database: str = "",
+        params: Mapping[str, str | None] | None = None,
+        settings: Mapping[str, str] | None = None,
+        lease: str = "",
     ) -> None:
         """Run a statement that gives no rows.
 
+        Args:
+            sql: the statement.
+            database: where unqualified names are looked up.
+            params: values of `{name:Type}`, as text; None is NULL.
+            settings: of the engine, for this statement.
+            lease: `stream=epoch` of whoever writes, refused where a newer one has been seen.
+
         Raises:
+            StaleLeaseError: a newer lander holds the stream.
             EngineError: refused. EngineDownError: not reached.
         """
-        self.fetch(sql, database=database, params=params)
+        self._fetch(sql, params, _headers(database) | _lease(lease), settings)
 
     def fetch(
         self,
@@ -121,10 +135,17 @@ class Client:
         return self._fetch(sql, params, _headers(database, form), settings)
 
     def rows(
-        self, sql: str, *, database: str = "", params: Mapping[str, str | None] | None = None
+        self,
+        sql: str,
+        *,
+        database: str = "",
+        params: Mapping[str, str | None] | None = None,
+        settings: Mapping[str, str] | None = None,
     ) -> list[dict[str, Any]]:
-        """Run a query and give its rows; for small answers only."""
-        lines = self.fetch(sql, "JSONEachRow", database=database, params=params).splitlines()
+        """Run a query and give its rows; for small answers only. Arguments as for `fetch`."""
+        form = "JSONEachRow"
+        answer = self.fetch(sql, form, database=database, params=params, settings=settings)
+        lines = answer.splitlines()
         return [msgspec.json.decode(line) for line in lines]
 
     def value(
@@ -193,9 +214,7 @@ class Client:
             StaleLeaseError: a newer lander holds the stream.
             EngineError: refused. EngineDownError: not reached, or the answer was lost.
         """
-        headers = {**_headers(database), "X-Penstock-Rows": str(rows)}
-        if lease:
-            headers["X-Penstock-Lease"] = lease
+        headers = {**_headers(database), **_lease(lease), "X-Penstock-Rows": str(rows)}
         self._call(
             lambda driver: driver.command(
                 sql, data=body, use_database=False, transport_settings=headers
@@ -280,6 +299,10 @@ class _Text:
 def _headers(database: str, form: str | None = None) -> dict[str, str]:
     headers = {"X-ClickHouse-Database": database, "X-ClickHouse-Format": form or ""}
     return {name: value for name, value in headers.items() if value}
+
+
+def _lease(lease: str) -> dict[str, str]:
+    return {"X-Penstock-Lease": lease} if lease else {}
 
 
 def _trim(text: str) -> str:

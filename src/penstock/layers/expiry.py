@@ -47,6 +47,10 @@ class Expiry:
         """Whether silver may have dropped rows of a batch that arrived then."""
         return _past(self.silver_ms, ingested_ms)
 
+    def bronze_since_ms(self) -> int:
+        """The time of arrival since when bronze keeps all rows, epoch milliseconds."""
+        return 0 if self.bronze_ms is None else _since(self.bronze_ms)
+
     def bronze_right(self, rows: int, ingested_ms: int, found: Counted) -> bool:
         """Whether bronze holds as many rows of a batch as it must, at its age."""
         return found.rows == rows or (found.rows < rows and self.bronze(ingested_ms))
@@ -73,7 +77,9 @@ class Expiry:
 
 
 def _past(kept: int | None, ingested_ms: int) -> bool:
-    if kept is None:
-        return False
+    return kept is not None and ingested_ms < _since(kept)
+
+
+def _since(kept: int) -> int:
     slack = min(_SLACK_MS, kept // 10)
-    return ingested_ms < time.time() * 1000 - kept + slack
+    return int(time.time() * 1000) - kept + slack
