@@ -288,12 +288,15 @@ class Replayer:
             if whole and expiry.silver_right(batch.good + rows, batch.ingested_ms, count):
                 landed[number] = rows
             elif not old or there.good or count.silver > batch.good:
-                raise EngineError(
+                words = (
                     f"batch {number}: {there.good} of {rows} records are good in "
                     f"{self.lander.target.bronze}, and {count.silver} in "
-                    f"{self.lander.target.silver}, which had {batch.good}",
-                    next_step="they are inserted again under their token",
-                )  # else bronze has let them go by age before they were landed
+                    f"{self.lander.target.silver}, which had {batch.good}"
+                )
+                if there.good > rows or count.silver > batch.good + rows:  # another try adds more
+                    raise self._blocked(words, "restore a backup; nothing was deleted")
+                raise EngineError(words, next_step="they are inserted again under their token")
+            # else bronze has let them go by age before they were landed
         seen = sum(there.fingerprint for there in found.values()) % _WRAP
         if not aged and str(seen) != replay.fingerprint:
             raise self._blocked(
