@@ -17,6 +17,7 @@ from structlog.testing import capture_logs
 
 from penstock.errors import LandingBlockedError
 from penstock.layers.apply import apply
+from penstock.layers.expiry import Expiry
 from penstock.layers.judging import Asked
 from penstock.layers.landing import Target
 from penstock.layers.replay import Replayer
@@ -119,6 +120,69 @@ def test_a_replay_cut_short_is_gone_on_with(tmp_path: Path, dies: type[Replayer]
         assert landing.lander.state.good == 297 + landing.ledger.batches()[-1].good
         assert landing.ledger.replaying() == frozenset()
         assert replayer(landing).resume() == 0
+
+
+class DiesBeforeInsert(Replayer):
+    """Dies between the writing of its intent and the insert."""
+
+    def _insert(self, *_: object) -> None:
+        raise Killed
+
+
+class NeverInserts(Replayer):
+    """Must not have to insert."""
+
+    def _insert(self, *_: object) -> None:
+        raise AssertionError("it is stored already")
+
+
+def test_after_a_power_cut_a_replay_is_judged_by_counting(tmp_path: Path) -> None:
+    """The engine may have lost its tokens: nothing is inserted that is there, and no half is."""
+    with Landing(homes(tmp_path / "project"), tmp_path / "data") as landing:
+        with_commas(landing, 300)
+        made = replayer(landing, DiesBeforeInsert)
+        with pytest.raises(Killed):
+            made.run(replace(asked(made), reason="temperature_value: 2"))
+        assert replayer(landing).resume(rebooted=True) == 147
+        made = replayer(landing, DiesAfterInsert)
+        with pytest.raises(Killed):
+            made.run(replace(asked(made), reason="temperature_value: 15"))
+        assert replayer(landing, NeverInserts).resume(rebooted=True) == 30
+        assert (landing.check(), landing.tell()) == ([], [])
+        made = replayer(landing, DiesAfterInsert)
+        with pytest.raises(Killed):
+            made.run(asked(made))
+        landing.client.execute("ALTER TABLE homes.readings DELETE WHERE _batch = 1 AND home_id = 3"
+                               " SETTINGS mutations_sync = 1")  # fmt: skip
+        for rebooted in (True, False):  # a start later it is no surer
+            with pytest.raises(LandingBlockedError, match="a part by counting"):
+                replayer(landing, NeverInserts).resume(rebooted=rebooted)
+
+
+def test_what_bronze_lets_go_before_it_is_replayed_is_not_counted(tmp_path: Path) -> None:
+    """Bronze's TTL takes dead letters of an open replay: those in silver count, the others not."""
+    gone = "ALTER TABLE homes.raw_sensors DELETE WHERE {} SETTINGS mutations_sync = 1"
+    with Landing(homes(tmp_path / "project"), tmp_path / "data") as landing:
+        with_commas(landing, 300)
+        target = landing.lander.target
+        made = replayer(landing, DiesAfterInsert)
+        with pytest.raises(Killed):
+            made.run(replace(asked(made), reason="temperature_value: 2"))
+        landing.client.execute(gone.format("_error LIKE 'temperature_value: 2%'"))
+        landing.lander.target = replace(target, expiry=Expiry(bronze_ms=1))
+        replayer(landing).resume()
+        assert landing.ledger.batches()[0].good == 96 + 147
+        landing.lander.target = target
+        made = replayer(landing, DiesBeforeInsert)
+        with pytest.raises(Killed):
+            made.run(asked(made))
+        landing.client.execute(gone.format("_error != ''"))
+        landing.lander.target = replace(target, expiry=Expiry(bronze_ms=1))
+        made = replayer(landing)
+        made.resume()
+        assert landing.ledger.batches()[0].good == 96 + 147
+        assert landing.tell() == []
+        assert made.outlook(asked(made)).fates == {}
 
 
 def test_without_its_token_a_replay_doubles(tmp_path: Path) -> None:

@@ -128,7 +128,13 @@ def chunks(lander: Lander, asked: Asked) -> Iterator[Chunk]:
         while True:
             client.execute(f"TRUNCATE TABLE {judged}", database=target.database)
             client.execute(
-                fill("replay_judge", judged=judged, bronze=f"`{target.bronze}`", columns=COLUMNS),
+                fill(
+                    "replay_judge",
+                    judged=judged,
+                    bronze=f"`{target.bronze}`",
+                    columns=COLUMNS,
+                    letters=load("replay_next"),
+                ),
                 database=target.database,
                 params={
                     "source": lander.source.name,

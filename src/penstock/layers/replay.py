@@ -45,7 +45,10 @@ if TYPE_CHECKING:
 _ATTEMPTS = 5
 _LOOK = 0.1  # seconds between looks at rows that are being deleted
 _WRAP = 2**64
-_LONG = {"max_query_size": str(64 * 1024 * 1024)}  # a statement names its positions one by one
+# A statement names its positions one by one. A server takes its length from the request, chDB only
+# from the statement itself.
+_LENGTH = 64 * 1024 * 1024
+_LONG = {"max_query_size": str(_LENGTH)}
 _log = structlog.get_logger(__name__)
 
 
@@ -133,8 +136,12 @@ class Replayer:
         if replay is None:
             return 0
         replay = self.replays.adopt(replay, self.lander.stream)
-        forgotten = self.replays.newest_batch() - replay.newest_batch > self.window
-        stored = self._judged_by_counting(replay) if rebooted or forgotten else False
+        newest, stored = self.replays.newest_batch(), False
+        if rebooted:  # written down: whoever is killed before it is judged has to judge it, too
+            replay = self.replays.trust(replay, -1)
+        if replay.newest_batch < 0 or newest - replay.newest_batch > self.window:
+            stored = self._judged_by_counting(replay)
+            replay = self.replays.trust(replay, newest)
         self._land(replay, stored=stored)
         _log.info("replay_resumed", replay=replay.id, rows=replay.rows)
         return replay.rows
@@ -191,6 +198,7 @@ class Replayer:
                 columns=COLUMNS,
                 letters=letters,
                 token=literal(replay.token),
+                long=_LENGTH,
             ),
             database=lander.target.database,
             settings=_LONG,
@@ -207,6 +215,7 @@ class Replayer:
                 bronze=f"`{target.bronze}`",
                 width=width,
                 letters=_letters(self.lander.source.name, spans),
+                long=_LENGTH,
             ),
             database=target.database,
             settings=_LONG,
@@ -229,7 +238,7 @@ class Replayer:
         """
         bronze = self.lander.target.bronze
         found = self.lander.client.rows(
-            f"SELECT count() AS rows FROM `{bronze}` WHERE {self._dead(chunk.spans)}",  # noqa: S608 - checked names
+            fill("replay_alike", bronze=f"`{bronze}`", dead=self._dead(chunk.spans), long=_LENGTH),
             database=self.lander.target.database,
             settings=_LONG,
         )
@@ -241,7 +250,8 @@ class Replayer:
         target, client = self.lander.target, self.lander.client
         # Not the lightweight DELETE: to the engine that is an UPDATE of a hidden column, for which
         # it reads all computed columns' expressions, and stumbles over lambdas in them.
-        sql = f"ALTER TABLE `{target.bronze}` DELETE WHERE {self._dead(spans)}"
+        bronze = f"`{target.bronze}`"
+        sql = fill("replay_delete", bronze=bronze, dead=self._dead(spans), long=_LENGTH)
         client.execute(sql, database=target.database, settings=_LONG)
         while True:
             rows = client.rows(fill("rewriting", databases=literal(target.database)))
@@ -255,7 +265,13 @@ class Replayer:
     def _found(self, letters: str) -> dict[int, _There]:
         target = self.lander.target
         rows = self.lander.client.rows(
-            fill("replay_state", bronze=f"`{target.bronze}`", letters=letters, hash=HASH),
+            fill(
+                "replay_state",
+                bronze=f"`{target.bronze}`",
+                letters=letters,
+                hash=HASH,
+                long=_LENGTH,
+            ),
             database=target.database,
             settings=_LONG,
         )

@@ -41,7 +41,8 @@ class Replay:
         rows: how many in all.
         fingerprint: of the records, by the engine; compared before anything is deleted.
         token: what the engine deduplicates by: 64 hex digits, bound to all of the above.
-        newest_batch: the newest batch of the store when it was opened.
+        newest_batch: the newest batch of the store when the engine knew for sure what of it is
+            stored; -1 where that has to be told by counting.
         epoch: the lease it is landed under.
         attempts: how often it has failed.
         error: why it failed last.
@@ -151,6 +152,12 @@ class Replays:
             fence(connection, replay.stream_id, replay.epoch)
             values = {"attempts": REPLAY.c.attempts + 1, "error": error}
             return _changed(connection, replay, values)
+
+    def trust(self, replay: Replay, newest_batch: int) -> Replay:
+        """Note since when the engine knows what of it is stored; -1: it may have lost that."""
+        with self._store.writing() as connection:
+            fence(connection, replay.stream_id, replay.epoch)
+            return _changed(connection, replay, {"newest_batch": newest_batch})
 
     def batches(self, replay: Replay) -> list[Batch]:
         """The closed batches that the records came in, as they are now."""

@@ -101,7 +101,8 @@ REPLAY = sa.Table(
     sa.Column("rows", sa.BigInteger, nullable=False),
     sa.Column("fingerprint", sa.Text, nullable=False),
     sa.Column("token", sa.Text, nullable=False),
-    # The newest batch when it was opened: what has landed since, a table's window may forget.
+    # The newest batch when it was opened: by what has landed since, a table may forget its token.
+    # -1 where a power cut may have taken the token; then only counting tells what is stored.
     sa.Column("newest_batch", sa.BigInteger, nullable=False),
     sa.Column("attempts", sa.Integer, nullable=False),
     sa.Column("error", sa.Text, nullable=False),

@@ -2,3 +2,4 @@
 SELECT max(_batch) AS newest, groupArray(_batch * {width} + _pos) AS keys
 FROM {bronze}
 WHERE {letters} AND _error != ''
+SETTINGS max_query_size = {long}

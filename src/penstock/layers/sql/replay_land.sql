@@ -17,4 +17,5 @@ SETTINGS
     max_insert_block_size = 1048576,
     min_insert_block_size_rows = 1048576,
     min_insert_block_size_bytes = 268435456,
-    throw_on_max_partitions_per_insert_block = 0
+    throw_on_max_partitions_per_insert_block = 0,
+    max_query_size = {long}

@@ -7,3 +7,4 @@ SELECT
 FROM {bronze}
 WHERE {letters}
 GROUP BY batch
+SETTINGS max_query_size = {long}
