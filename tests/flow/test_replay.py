@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING
 import pytest
 from structlog.testing import capture_logs
 
-from penstock.errors import LandingBlockedError
-from penstock.layers.apply import apply
+from penstock.errors import LandingBlockedError, RefusedChangeError
+from penstock.layers.apply import Terms, apply
 from penstock.layers.expiry import Expiry
 from penstock.layers.judging import Asked
 from penstock.layers.landing import Target
 from penstock.layers.replay import Replayer
 from penstock.project import load
+from penstock.runtime.changes import Changes
 from penstock.store.journal import Journal
 from penstock.store.replays import Replays
 
@@ -120,6 +121,29 @@ def test_a_replay_cut_short_is_gone_on_with(tmp_path: Path, dies: type[Replayer]
         assert landing.lander.state.good == 297 + landing.ledger.batches()[-1].good
         assert landing.ledger.replaying() == frozenset()
         assert replayer(landing).resume() == 0
+
+
+def test_bronze_judges_as_it_did_until_an_open_replay_is_at_its_end(tmp_path: Path) -> None:
+    with Landing(homes(tmp_path / "project"), tmp_path / "data") as landing:
+        bronze = landing.project.root / "homes/bronze/raw_sensors.sql"
+        original = bronze.read_text()
+        with_commas(landing, 300)
+        made = replayer(landing, DiesBeforeInsert)
+        with pytest.raises(Killed):
+            made.run(asked(made))
+        bronze.write_text(original)
+        project, journal = load(landing.project.root), Journal(landing.store, landing.data)
+        args = (project, landing.client, journal, landing.ledger, [landing.lander])
+        with pytest.raises(RefusedChangeError, match="a replay of dead letters has not come"):
+            Changes(*args, audit=lambda: None).apply(Terms())
+        assert landing.ledger.batches()[0].good == 96
+
+        def resume() -> None:
+            replayer(landing).resume()
+
+        Changes(*args, audit=resume).apply(Terms())
+        assert landing.ledger.batches()[0].good == 96 + 297
+        assert landing.tell() == []
 
 
 class DiesBeforeInsert(Replayer):

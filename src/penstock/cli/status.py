@@ -23,4 +23,6 @@ def status(project: ProjectPath = HERE, data: DataPath = None, json: Json = Fals
         f" - dead letters {balance['dead_letters']:,} - in flight {balance['in_flight']:,}"
         f" = {balance['difference']}"
     )
+    for problem in document["problems"]:
+        print(f"problem    {problem['file']}: {problem['cause']}")
     say(f"next: penstock reconcile{again(project, data)}")

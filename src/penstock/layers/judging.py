@@ -167,14 +167,19 @@ def refuse_twice_fed(client: Client, target: Target) -> None:
     """
     params = {"database": target.database, "bronze": target.bronze}
     for view in client.rows(load("replay_views"), params=params):
-        where = queries.clauses(list(lexer.code(view["query"]))).get("WHERE", [])
-        conditions = {lexer.plain(each) for each in _conjuncts(where)}
-        if not conditions & {"_error=''", "_error!=''"}:
+        if takes_both(view["query"]):
             raise RefusedChangeError(
                 f"view {view['name']} takes every record of {target.bronze}, good or bad: what is "
                 "replayed would be in it twice",
                 next_step="let it take good records only, WHERE _error = '', and apply that",
             )
+
+
+def takes_both(query: str) -> bool:
+    """Whether the SELECT of a view takes good records and bad ones alike, as far as it says."""
+    where = queries.clauses(list(lexer.code(query))).get("WHERE", [])
+    conditions = {lexer.plain(each) for each in _conjuncts(where)}
+    return not conditions & {"_error=''", "_error!=''"}
 
 
 def _conjuncts(where: Sequence[Token]) -> list[list[Token]]:
@@ -216,7 +221,7 @@ def _chunk(client: Client, database: str, judged: str) -> Chunk:
     batches: dict[int, int] = {}
     total = 0
     for row in client.rows(fill("replay_good", judged=judged, hash=HASH), database=database):
-        spans += _spans(int(row["part"]), map(int, row["positions"]))
+        spans += positions_as_spans(int(row["part"]), map(int, row["positions"]))
         total += int(row["fingerprint"])
         for batch, rows in row["batches"].items():
             batches[int(batch)] = batches.get(int(batch), 0) + int(rows)
@@ -228,7 +233,7 @@ def _fate(row: dict[str, Any]) -> Fate:
     return Fate(row["reason"], row["now"], rows, part, pos, row["error"])
 
 
-def _spans(part: int, positions: Iterable[int]) -> Iterator[Span]:
+def positions_as_spans(part: int, positions: Iterable[int]) -> Iterator[Span]:
     """Positions in order as ranges."""
     start = stop = -1
     for pos in positions:
