@@ -82,9 +82,18 @@ def test_a_running_platform_is_changed_with_its_landing_held(
         assert rows.text.split() == ["0", "10", "1", "5"]
         assert up.http.get("/v1/reconcile").json()["ok"]
         edit(root, GOLD, "ORDER BY (minute, region, arrived)", "ORDER BY (region, minute, arrived)")
-        refused = command("apply", root, data, ports, "--yes")
-        assert refused.returncode == 3
-        assert "a backfill is needed" in refused.stderr
+        filled = command("apply", root, data, ports, "--yes", "--json")
+        assert filled.returncode == 0, filled.stderr
+        assert "has to be filled from homes.readings (15 rows)" in filled.stdout
+        key = "SELECT sorting_key FROM system.tables WHERE name = 'city_minute'"
+        assert up.front.ask(key).text.strip() == "region, minute, arrived"
+        post(up, 5)
+        assert up.http.get("/v1/reconcile").json()["ok"]
+        assert up.status()["filling"] == []
+        again = command("backfill", root, data, ports, "city_minute", "--yes")
+        assert again.returncode == 0, again.stderr
+        assert up.http.get("/v1/reconcile").json()["ok"]
+        assert command("backfill", root, data, ports, "raw_sensors").returncode == 2
 
 
 def _settled(up: Up) -> None:

@@ -41,6 +41,7 @@ CREATE TABLE readings
     n UInt8 COMMENT 'how many',
     kind Enum8('a' = 1),
     price Decimal(9, 2),
+    _batch UInt64 MATERIALIZED 1,
     body String CODEC(ZSTD(3))
 )
 ENGINE = MergeTree ORDER BY id
@@ -312,9 +313,9 @@ def test_a_relation_is_renamed_by_its_hint(filled: Changing) -> None:
         "readings_mv TO readings", "measured_mv TO measured"
     )
     filled.write("silver/measured", moved)
-    labels = {(s.kind, s.label) for s in filled.plan().steps}
-    assert ("refused", "refused") in labels
-    assert ("backfill", "backfill") in labels
+    refused = [s.words for s in filled.plan().steps if s.label == "refused"]
+    assert any("its file is gone" in words for words in refused)
+    assert any("batches are counted in it as they land" in words for words in refused)
     filled.write("silver/measured", moved.replace("description: Typed.", "renamed_from: readings"))
     steps = filled.arrive()
     assert steps[0].words.startswith(
@@ -368,7 +369,7 @@ def test_what_stored_rows_have_to_be_computed_for_is_a_backfill(
     step = filled.step()
     assert (step.label, step.kind, step.rows) == ("backfill", "backfill", 1000)
     with pytest.raises(RefusedChangeError, match="a backfill is needed"):
-        filled.apply()
+        filled.apply()  # nobody is there who carries one out
     taken: list[str] = []
 
     def fill(step: object) -> None:
@@ -382,6 +383,36 @@ def test_what_stored_rows_have_to_be_computed_for_is_a_backfill(
     apply(filled.project(), filled.client, filled.journal, Terms(backfill=fill))
     assert len(taken) == 1
     assert not filled.plan().steps
+
+
+NEWEST = """
+CREATE TABLE newest (id UInt32, n {n}) ENGINE = {engine} ORDER BY id;
+CREATE MATERIALIZED VIEW newest_mv TO newest AS SELECT id, n FROM readings;
+"""
+ALL_HOURS = """
+CREATE TABLE all_hours (hour DateTime('UTC'), rows UInt64) ENGINE = SummingMergeTree ORDER BY hour;
+CREATE MATERIALIZED VIEW all_hours_mv TO all_hours AS SELECT hour, rows FROM hourly;
+"""
+ANY_LAST = NEWEST.format(n="SimpleAggregateFunction(anyLast, UInt8)", engine="AggregatingMergeTree")
+OBSTACLES = {
+    "no cut": ("all_hours", ALL_HOURS, "hourly has no column _batch"),
+    "the last one wins": (
+        "newest",
+        NEWEST.format(n="UInt8", engine="ReplacingMergeTree"),
+        "ReplacingMergeTree without a version",
+    ),
+    "any one": ("newest", ANY_LAST, "column n is"),
+}
+
+
+@pytest.mark.parametrize("what", OBSTACLES)
+def test_what_cannot_be_filled_anew_is_refused_with_its_reason(filled: Changing, what: str) -> None:
+    name, text, why = OBSTACLES[what]
+    filled.write(f"gold/{name}", text)
+    step = filled.step()
+    assert step.label == "refused"
+    assert why in step.words
+    assert f"--forward-only {filled.domain}.{name}" in step.ways
 
 
 def test_a_new_gold_without_a_backfill_takes_rows_from_now_on(filled: Changing) -> None:

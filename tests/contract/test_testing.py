@@ -125,6 +125,30 @@ def test_a_mistake_in_the_sql_is_seen(
     assert set(examples.failed(*names)) == set(names)
 
 
+def test_a_check_that_fires_is_expected_and_one_that_should_not_is_seen(examples: Copy) -> None:
+    checks = examples.root / "homes" / "checks"
+    checks.mkdir()
+    (checks / "no_frost.sql").write_text(
+        "/*\ndescription: No home is colder than it may be.\ndefaults:\n  least: 5\n*/\n"
+        "SELECT home_id, temperature FROM readings WHERE temperature < {least:Int32}"
+    )
+    case = (
+        f"now = {NOW}\n[[given]]\ninto = 'readings'\nrows = [{{home_id = 7, ts = '{NOW}', "
+        "temperature = {cold}}]\n[[expect]]\ncheck = 'no_frost'\nrows = {failures}\n"
+    )
+    tests = examples.root / "homes" / "tests"
+    for name, cold, failures in (
+        ("fires", "4.5", "[{home_id = 7, temperature = 4.5}]"),
+        ("passes", "5.5", "[]"),
+        ("silent", "4.5", "[]"),
+    ):
+        text = case.replace("{cold}", cold).replace("{failures}", failures)
+        (tests / f"{name}.toml").write_text(text.replace("{{", "{").replace("}}", "}"))
+    failed = examples.failed("fires", "passes", "silent")
+    assert set(failed) == {"silent"}
+    assert "check homes/no_frost: 1 row was not expected" in failed["silent"]
+
+
 # What a test may expect wrongly, and how it is told.
 HEADS = 'readings = {}}}]\n\n[[expect]]\nrelation = "city'
 TWICE = "  {home_id = 7, ts = 2026-11-21T13:59:59Z, energy = 1.5, _batch = 2},\n"

@@ -40,7 +40,7 @@ class WithoutIntent(Lander):
     """Knows nothing of what was being landed: cuts the records afresh, under another token."""
 
     def recover(self) -> int:
-        with self.ledger._store.writing() as connection:
+        with self.ledger.store.writing() as connection:
             connection.execute(sa.update(POSITION).values(open_batch=None))
             connection.execute(sa.delete(BATCH).where(BATCH.c.closed_no.is_(None)))
         self.limits = replace(self.limits, rows=70)

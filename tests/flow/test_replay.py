@@ -59,7 +59,7 @@ def replayer(landing: Landing, kind: type[Replayer] = Replayer) -> Replayer:
 
 
 def asked(made: Replayer) -> Asked:
-    return Asked(upto=made.replays.newest_batch())
+    return Asked(upto=made.lander.ledger.last_batch())
 
 
 def fates(verdict: Verdict) -> list[tuple[str, str, int]]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from penstock.cli.apply import apply
+from penstock.cli.backfill import backfill
 from penstock.cli.backup import backup
 from penstock.cli.check import check
 from penstock.cli.config import app as config
@@ -41,8 +42,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 COMMANDS: tuple[Callable[..., None], ...] = (
-    demo, up, check, test, plan, apply, ingest, simulate, query, tail, reconcile, status, backup,
-    restore, reset, doctor, version,
+    demo, up, check, test, plan, apply, backfill, ingest, simulate, query, tail, reconcile, status,
+    backup, restore, reset, doctor, version,
 )  # fmt: skip
 for command in COMMANDS:
     app.command(cls=Command)(command)

@@ -3,18 +3,33 @@
 from __future__ import annotations
 
 import sys
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from penstock.cli.place import HERE, DataPath, Place, ProjectPath, again, find
-from penstock.cli.plan import Drop, ForwardOnly, beside, consent, opened, show
+from penstock.cli.plan import (
+    AcceptLoss,
+    Carry,
+    Drop,
+    ForwardOnly,
+    beside,
+    consent,
+    opened,
+    show,
+)
 from penstock.cli.terminal import Json, emit, say
+from penstock.errors import PenstockError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from penstock.cli.running import Running
     from penstock.layers.plan import Plan
     from penstock.layers.states import Consent
+
+_LOOK = 0.5  # seconds between looks at a running platform
 
 
 def apply(
@@ -22,14 +37,21 @@ def apply(
     data: DataPath = None,
     drop: Drop = None,
     forward_only: ForwardOnly = None,
+    carry: Carry = None,
+    accept_loss: AcceptLoss = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     json: Json = False,
 ) -> None:
     """Show the plan, ask where it does more than create, and apply it; repeating it is safe."""
+    agreed = consent(drop=drop, forward_only=forward_only, carry=carry, accept_loss=accept_loss)
+    following = carry_out(find(project, data), agreed, yes=yes, json=json)
+    say(f"next: penstock {following}{again(project, data)}")
+
+
+def carry_out(place: Place, agreed: Consent, *, yes: bool, json: bool) -> str:
+    """Apply what was agreed to and say what was done; gives the command that follows."""
     from penstock.cli.running import sought
 
-    place = find(project, data)
-    agreed = consent(drop, forward_only)
     running = sought(place.project.root, place.data)
     if running is not None:
         done = _running(place, running, agreed, yes=yes)
@@ -43,7 +65,7 @@ def apply(
         say(f"changed    {words}")
     for name in done["unchanged"]:
         say(f"unchanged  {name}")
-    say(f"next: penstock {'status' if running else 'up'}{again(project, data)}")
+    return "status" if running else "up"
 
 
 def _standing(place: Place, agreed: Consent, *, yes: bool) -> dict[str, Any]:
@@ -51,6 +73,7 @@ def _standing(place: Place, agreed: Consent, *, yes: bool) -> dict[str, Any]:
     from penstock.layers.apply import Terms
 
     with opened(place) as platform:
+        platform.changes.progress = _progress
         found = platform.changes.plan(agreed)
         _ask(found, yes=yes)
         terms = Terms(agreed, fingerprint=found.fingerprint)
@@ -66,7 +89,39 @@ def _running(place: Place, running: Running, agreed: Consent, *, yes: bool) -> d
     _ask(found, yes=yes)
     root = str(place.project.root)
     body = {**agreed.document(), "fingerprint": found.fingerprint, "project": root}
-    return post(f"{running.url}/v1/admin/apply", body, key=key(place.data))
+    with _watching(running.url):
+        return post(f"{running.url}/v1/admin/apply", body, key=key(place.data))
+
+
+@contextmanager
+def _watching(url: str) -> Iterator[None]:
+    """Show how far backfills are that another process carries out."""
+    from threading import Event, Thread
+
+    from penstock.cli.running import get
+
+    over = Event()
+
+    def look() -> None:
+        while not over.wait(_LOOK):
+            with suppress(PenstockError):  # the answer to the request itself says what is wrong
+                for filling in get(f"{url}/v1/status")["filling"]:
+                    _progress(filling["relation"], filling["done"], filling["slices"])
+
+    thread = Thread(target=look, daemon=True)
+    if sys.stderr.isatty():
+        thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+
+
+def _progress(relation: str, done: int, slices: int) -> None:
+    if sys.stderr.isatty():
+        end = "\n" if done == slices else ""
+        sys.stderr.write(f"\r  filling {relation}: {done} of {slices} slices{end}")
+        sys.stderr.flush()
 
 
 def _ask(found: Plan, *, yes: bool) -> None:

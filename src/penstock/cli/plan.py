@@ -27,6 +27,14 @@ ForwardOnly = Annotated[
     list[str] | None,
     typer.Option("--forward-only", help="A relation that takes rows from now on, unfilled."),
 ]
+Carry = Annotated[
+    list[str] | None,
+    typer.Option("--carry", help="A relation that keeps rows its source has let go of."),
+]
+AcceptLoss = Annotated[
+    list[str] | None,
+    typer.Option("--accept-loss", help="A relation that may lose rows its source has let go of."),
+]
 _CHANGES = 3
 
 
@@ -35,11 +43,14 @@ def plan(
     data: DataPath = None,
     drop: Drop = None,
     forward_only: ForwardOnly = None,
+    carry: Carry = None,
+    accept_loss: AcceptLoss = None,
     json: Json = False,
 ) -> None:
     """Show how the files differ from the database. Exit code 3 where they do, 0 where not."""
     place = find(project, data)
-    found = read(place, consent(drop, forward_only))
+    agreed = consent(drop=drop, forward_only=forward_only, carry=carry, accept_loss=accept_loss)
+    found = read(place, agreed)
     if json:
         emit(found.document())
     else:
@@ -52,11 +63,11 @@ def plan(
     say(f"next: penstock up{again(project, data)}")
 
 
-def consent(drop: list[str] | None, forward_only: list[str] | None) -> Consent:
-    """What was agreed to on the command line."""
+def consent(**agreed: list[str] | None) -> Consent:
+    """What was agreed to on the command line, by the names of `Consent`."""
     from penstock.layers.states import Consent
 
-    return Consent(frozenset(drop or ()), frozenset(forward_only or ()))
+    return Consent(**{name: frozenset(listed or ()) for name, listed in agreed.items()})
 
 
 def read(place: Place, agreed: Consent) -> Plan:

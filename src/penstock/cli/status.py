@@ -23,6 +23,8 @@ def status(project: ProjectPath = HERE, data: DataPath = None, json: Json = Fals
         f" - dead letters {balance['dead_letters']:,} - in flight {balance['in_flight']:,}"
         f" = {balance['difference']}"
     )
+    for filling in document["filling"]:
+        print(f"filling    {filling['relation']}: {filling['done']} of {filling['slices']} slices")
     for problem in document["problems"]:
         print(f"problem    {problem['file']}: {problem['cause']}")
     say(f"next: penstock reconcile{again(project, data)}")

@@ -10,24 +10,28 @@ from __future__ import annotations
 import os
 import time
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from penstock.engine.datadir import Ownership
 from penstock.errors import EngineError, RefusedChangeError
 from penstock.layers import states
+from penstock.layers.expiry import lost
 from penstock.layers.forms import REMEMBERED, table
 from penstock.layers.plan import Plan, make
 from penstock.layers.statements import fill
 from penstock.layers.states import Consent, databases, digest, live, owners
 from penstock.layers.steps import place
 from penstock.store.journal import Applied as Memory
+from penstock.store.ledger import Ledger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
     from penstock.engine.client import Client
+    from penstock.layers.states import State
     from penstock.layers.steps import Step
     from penstock.project.objects import Project
     from penstock.store.journal import Journal, Run
@@ -37,11 +41,19 @@ _LOOK = 0.2  # seconds between looks at columns that are being rewritten
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What one apply did: names as `database.name`, steps in words."""
+    """What one apply did: names as `database.name`, steps in words.
+
+    Attributes:
+        created: tables and views that were not there.
+        unchanged: those that are as they should be.
+        steps: that were taken.
+        waiting: backfills that were put off.
+    """
 
     created: tuple[str, ...]
     unchanged: tuple[str, ...]
     steps: tuple[Step, ...] = ()
+    waiting: tuple[Step, ...] = ()
 
     def document(self) -> dict[str, list[str]]:
         """As JSON."""
@@ -53,12 +65,6 @@ class Applied:
         }
 
 
-def _no_backfill(step: Step) -> None:
-    raise RefusedChangeError(
-        f"a backfill is needed: {step.words}", where=step.relation, next_step=step.ways
-    )
-
-
 @dataclass(frozen=True, slots=True)
 class Terms:
     """How far an apply may go, and what it asks of those above it.
@@ -66,13 +72,16 @@ class Terms:
     Attributes:
         consent: what the user agreed to.
         unasked: only what needs nobody's consent: creations and metadata (`penstock up`).
+        later: whether backfills that were begun are put off, as landing has to start first.
         fingerprint: of the plan that the user saw; another one is not applied.
         quiet: holds the landing while the steps it gets are taken.
-        backfill: carries out a step of kind `backfill`; None where nobody does.
+        backfill: carries out a step of kind `backfill`, while landing goes on; None where nobody
+            does.
     """
 
     consent: Consent = field(default_factory=Consent)
     unasked: bool = False
+    later: bool = False
     fingerprint: str = ""
     quiet: Callable[[Sequence[Step]], AbstractContextManager[None]] = lambda _steps: nullcontext()
     backfill: Callable[[Step], None] | None = None
@@ -88,7 +97,7 @@ def plan(
     """
     run = journal.unfinished()
     agreed = (consent or Consent()) | _accepted(run, digest(project))
-    return make(project, live(client, project), _memory(client, journal), agreed)
+    return make(project, _state(project, client, journal), _memory(client, journal), agreed)
 
 
 def apply(
@@ -109,27 +118,47 @@ def apply(
         found = _attempt(project, client, journal, terms)
         while found is None:  # rows came to a table that the plan took for empty
             found = _attempt(project, client, journal, terms)
-        _remember(project, client, journal, found)
-        journal.finish()
-    created = tuple(s.touched for s in found.steps if s.kind == "create")
-    return Applied(created, found.unchanged, found.steps)
+        taken, waiting = _sorted(found, terms)
+        if not waiting:
+            _remember(project, client, journal, found)
+            journal.finish()
+    created = tuple(s.touched for s in taken if s.kind == "create")
+    return Applied(created, found.unchanged, taken, waiting)
 
 
 def _attempt(project: Project, client: Client, journal: Journal, terms: Terms) -> Plan | None:
-    """Make a plan and take its steps; None where it was outdated before its first step."""
+    """Make a plan and take its steps; None where it was outdated before one of them."""
     run = journal.unfinished()
     consent = terms.consent | _accepted(run, digest(project))
-    found = make(project, live(client, project), _memory(client, journal), consent)
+    have, memory = _state(project, client, journal), _memory(client, journal)
+    found = make(project, have, memory, consent)
     _check(project, found, terms, resumed=run is not None and run.digest == found.digest)
-    if not found.steps:
+    taken, _ = _sorted(found, terms)
+    if not taken:
         return found
-    with terms.quiet(found.steps):
-        now = live(client, project).forms
-        if any(name in now and now[name].rows for name in found.empty):
-            return None
-        _run(client, journal, found, consent, terms)
-        _settle(client, project)
+    run_id = _begin(journal, found, consent)
+    for filling, steps in groupby(taken, key=lambda step: step.kind == "backfill"):
+        group = list(steps)
+        with nullcontext() if filling else terms.quiet(group):
+            now = {} if filling else live(client, project).forms
+            if any(name in now and now[name].rows for name in found.empty):
+                return None
+            for step in group:
+                with _marked(journal, run_id, found.steps.index(step), step):
+                    _take(client, step, terms)
+            _settle(client, project)
     return found
+
+
+def _sorted(found: Plan, terms: Terms) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
+    """The steps that are taken now, and those that are put off."""
+    waiting = tuple(s for s in found.steps if terms.later and s.kind == "backfill")
+    return tuple(s for s in found.steps if s not in waiting), waiting
+
+
+def _state(project: Project, client: Client, journal: Journal) -> State:
+    """What is there, and what of it may have let go of rows by age."""
+    return replace(live(client, project), lost=lost(project, Ledger(journal.store)))
 
 
 @contextmanager
@@ -196,34 +225,38 @@ def _said(project: Project, step: Step) -> str:
     return f"  {step.words} ({where})" if where else f"  {step.words}"
 
 
-def _run(client: Client, journal: Journal, found: Plan, consent: Consent, terms: Terms) -> None:
-    """Take the steps, written down before the first and marked as they go."""
+def _begin(journal: Journal, found: Plan, consent: Consent) -> int:
+    """Write a run down before its first step; gives its number."""
     # A run that was cut short may have left a table dropped or a view not yet made: whoever goes
     # on with it makes them as this plan would, and takes nothing for new that waits for a backfill.
     relations = frozenset(s.relation for s in found.steps if s.kind != "backfill")
     accepted = consent | Consent(forward_only=relations)
     steps = [step.document() for step in found.steps]
-    run = journal.begin(found.digest, accepted.document(), str(os.getpid()), steps)
-    for number, step in enumerate(found.steps):
-        journal.mark(run, number, "running")
-        try:
-            _take(client, step, terms)
-        except EngineError as error:
-            journal.mark(run, number, "failed", error.what)
-            raise EngineError(
-                f"step {number + 1} of {len(found.steps)} failed: {error.what}",
-                code=error.code,
-                where=step.words,
-                next_step=error.next_step
-                or "mend it and run `penstock apply` again: it goes on from here",
-            ) from error
-        journal.mark(run, number, "done")
+    return journal.begin(found.digest, accepted.document(), str(os.getpid()), steps)
+
+
+@contextmanager
+def _marked(journal: Journal, run: int, number: int, step: Step) -> Iterator[None]:
+    """Note in the journal how a step ends."""
+    journal.mark(run, number, "running")
+    try:
+        yield
+    except EngineError as error:
+        journal.mark(run, number, "failed", error.what)
+        raise EngineError(
+            f"step {number + 1} failed: {error.what}",
+            code=error.code,
+            where=step.words,
+            next_step=error.next_step
+            or "mend it and run `penstock apply` again: it goes on from here",
+        ) from error
+    journal.mark(run, number, "done")
 
 
 def _take(client: Client, step: Step, terms: Terms) -> None:
     database, _, name = step.touched.partition(".")
-    if step.kind == "backfill":
-        (terms.backfill or _no_backfill)(step)
+    if step.kind == "backfill" and terms.backfill is not None:
+        terms.backfill(step)
         return
     if step.kind == "create" and client.value(f"EXISTS TABLE {table(database, name)}"):
         return  # made by somebody in between; the next plan says whether it is the right one

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from penstock.errors import EngineError
 from penstock.layers.statements import fill
 from penstock.project import lexer
+from penstock.store.backfills import Backfills
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -92,7 +93,11 @@ def compare(
     whole = not any(_oldest_expired(lander, ledger) for lander in landers)
     ever = None if whole else _ever_good(landers, ledger)
     result = Comparison()
+    filling = {found.relation for found in Backfills(ledger.store).unfinished()}
     for gold in project.downstream(silver):
+        if f"{gold.database}.{gold.name}" in filling:
+            result.uncompared.append(f"{gold.name} is being filled anew")
+            continue
         conserves, wanted = (gold.header.values.get(k) for k in ("conserves", "from_silver"))
         if not (isinstance(conserves, dict) and isinstance(wanted, dict)):
             continue
@@ -161,9 +166,7 @@ def _first(client: Client, gold: Relation, expression: str, value: Value) -> str
         key=f"tuple({', '.join(names)})",
         value=expression,
         gold=f"`{gold.name}`",
-        views="\nUNION ALL\n".join(
-            view.sql[view.query[0].start - view.tokens[0].start :] + "\n" for view in gold.views
-        ),
+        views="\nUNION ALL\n".join(view.select + "\n" for view in gold.views),
         differs=_NEAR if _IS_FLOAT.fullmatch(value.type) else _EXACT,
     )
     try:

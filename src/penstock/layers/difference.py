@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from penstock.layers import alters
+from penstock.layers import alters, fillable
 from penstock.layers.alters import Between
 from penstock.layers.forms import differing, table
 from penstock.layers.states import Consent
@@ -81,17 +81,25 @@ class Difference:
         """The step that somebody else carries out: build it anew from what it reads."""
         upstream = self._upstream(relation)
         name = f"{relation.database}.{relation.name}"
-        return Step(
+        words = f"{reason}; {name} has to be filled from "
+        words += " and ".join(f"{f.full_name} ({f.rows:,} rows)" for f in upstream)
+        step = Step(
             name,
             "backfill",
             "backfill",
-            f"{reason}; {name} has to be filled from "
-            + " and ".join(f"{f.full_name} ({f.rows:,} rows)" for f in upstream),
+            words,
+            tuple(sql for view in self._views_gone(relation) for sql in view.sql),
             touched=name,
             rows=sum(f.rows for f in upstream),
             bytes=sum(f.bytes for f in upstream),
             ways=_WAYS_BACKFILL.format(name=name),
         )
+        obstacle = fillable.obstacle(self.project, relation, self.have, self.consent)
+        if obstacle is None:
+            return step
+        why, ways = obstacle
+        return replace(step, kind="refused", label="refused", words=f"{words}: {why}", sql=(),
+                       ways=ways.format(name=name))  # fmt: skip
 
     def recreate(self, relation: Relation, why: str) -> Iterator[Step]:
         """An empty table is made anew; what cannot be altered in place costs nothing then."""
@@ -119,14 +127,14 @@ class Difference:
         found = (self.have.forms.get(f"{relation.database}.{name}") for name in names)
         return [f for f in found if f is not None and f.kind == "table" and f.rows]
 
-    def _forward(self, relation: Relation) -> bool:
-        full = f"{relation.database}.{relation.name}"
-        return bool({full, relation.name} & self.consent.forward_only)
-
     def _backfill(self, relation: Relation) -> str:
         """Why a relation needs a backfill, or an empty text."""
-        if not self._upstream(relation) or self._forward(relation) or relation.stage == "bronze":
+        name = f"{relation.database}.{relation.name}"
+        forward = self.consent.names("forward_only", name)
+        if not self._upstream(relation) or forward or relation.stage == "bronze":
             return ""
+        if self.consent.names("rebuild", name):
+            return "it is to be filled anew"
         return self._never_filled(relation) or self._built_otherwise(relation)
 
     def _never_filled(self, relation: Relation) -> str:

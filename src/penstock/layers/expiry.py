@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 from penstock.project.retention import kept_ms
 
 if TYPE_CHECKING:
-    from penstock.project.objects import Relation
+    from penstock.project.objects import Project, Relation
+    from penstock.store.ledger import Ledger
 
 _SLACK_MS = 3_600_000  # between two clocks, and between a count and the judgement of it
 
@@ -49,7 +50,7 @@ class Expiry:
 
     def bronze_since_ms(self) -> int:
         """The time of arrival since when bronze keeps all rows, epoch milliseconds."""
-        return 0 if self.bronze_ms is None else _since(self.bronze_ms)
+        return _since(self.bronze_ms)
 
     def bronze_right(self, rows: int, ingested_ms: int, found: Counted) -> bool:
         """Whether bronze holds as many rows of a batch as it must, at its age."""
@@ -76,10 +77,30 @@ class Expiry:
         return good if self.silver_right(good, ingested_ms, found) else None
 
 
+def since_ms(relation: Relation) -> int:
+    """When rows arrived that its table is sure to hold for a while yet; 0 where it lets none go."""
+    return _since(kept_ms(relation))
+
+
+def lost(project: Project, ledger: Ledger) -> frozenset[str]:
+    """Tables, as `database.name`, that may have let go of rows, as the oldest batch is so old."""
+    oldest: dict[str, int] = {}
+    for stream in ledger.streams():
+        for batch in ledger.batches(stream.id, limit=1):
+            known = oldest.get(stream.domain, batch.ingested_ms)
+            oldest[stream.domain] = min(known, batch.ingested_ms)
+    return frozenset(
+        f"{relation.database}.{relation.name}"
+        for relation in project.relations()
+        if oldest.get(relation.domain, since_ms(relation)) < since_ms(relation)
+    )
+
+
 def _past(kept: int | None, ingested_ms: int) -> bool:
-    return kept is not None and ingested_ms < _since(kept)
+    return ingested_ms < _since(kept)
 
 
-def _since(kept: int) -> int:
-    slack = min(_SLACK_MS, kept // 10)
-    return int(time.time() * 1000) - kept + slack
+def _since(kept: int | None) -> int:
+    if kept is None:
+        return 0
+    return int(time.time() * 1000) - kept + min(_SLACK_MS, kept // 10)

@@ -136,7 +136,7 @@ class Replayer:
         if replay is None:
             return 0
         replay = self.replays.adopt(replay, self.lander.stream)
-        newest, stored = self.replays.newest_batch(), False
+        newest, stored = self.lander.ledger.last_batch(), False
         if rebooted:  # written down: whoever is killed before it is judged has to judge it, too
             replay = self.replays.trust(replay, -1)
         if replay.newest_batch < 0 or newest - replay.newest_batch > self.window:

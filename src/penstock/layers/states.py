@@ -26,10 +26,12 @@ class State:
     Attributes:
         forms: `database.name` → form.
         sizes: `database.name` → column → bytes on disk.
+        lost: `database.name` of tables that may have let go of rows by age.
     """
 
     forms: Mapping[str, Form] = field(default_factory=dict)
     sizes: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    lost: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,22 +42,32 @@ class Consent:
         drop: relations and columns that may be dropped with their rows; as `name`,
             `database.name` or `database.name.column`.
         forward_only: relations whose view may take rows from now on, without a backfill.
+        carry: relations that may keep rows of which their source has let go, as they are.
+        accept_loss: relations that may lose such rows.
+        rebuild: relations to be filled anew, though nothing else asks for it.
     """
 
     drop: frozenset[str] = frozenset()
     forward_only: frozenset[str] = frozenset()
+    carry: frozenset[str] = frozenset()
+    accept_loss: frozenset[str] = frozenset()
+    rebuild: frozenset[str] = frozenset()
 
     def __or__(self, other: Consent) -> Consent:
-        return Consent(self.drop | other.drop, self.forward_only | other.forward_only)
+        return Consent(*(getattr(self, n) | getattr(other, n) for n in self.__slots__))
 
     def document(self) -> dict[str, list[str]]:
         """As JSON."""
-        return {"drop": sorted(self.drop), "forward_only": sorted(self.forward_only)}
+        return {name: sorted(getattr(self, name)) for name in self.__slots__}
 
     @classmethod
     def read(cls, document: Mapping[str, Iterable[str]]) -> Consent:
         """From JSON."""
-        return cls(frozenset(document.get("drop", ())), frozenset(document.get("forward_only", ())))
+        return cls(*(frozenset(document.get(name, ())) for name in cls.__slots__))
+
+    def names(self, what: str, relation: str) -> bool:
+        """Whether it says something of a relation, named `database.name` or `name`."""
+        return bool({relation, relation.partition(".")[2]} & getattr(self, what))
 
 
 def databases(project: Project) -> list[str]:

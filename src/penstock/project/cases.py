@@ -24,15 +24,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from penstock.project.objects import Domain
+    from penstock.project.objects import Domain, Endpoint
 
-Kind = Literal["relation", "endpoint", "dead_letters"]
+Kind = Literal["relation", "endpoint", "check", "dead_letters"]
 Row = dict[str, object]
 
 TOLERANCE = Decimal("1e-9")
 """How far a float may be from what is expected, relative to it; other numbers are exact."""
 
-_KINDS: tuple[Kind, ...] = ("relation", "endpoint", "dead_letters")
+_KINDS: tuple[Kind, ...] = ("relation", "endpoint", "check", "dead_letters")
 _CASE = ("description", "now", "given", "expect")
 _GIVEN = ("into", "rows", "file", "at")
 _EXPECT = (*_KINDS, "params", "rows", "order", "tolerance", "schema")
@@ -62,12 +62,12 @@ class Given:
 
 @dataclass(frozen=True, slots=True)
 class Expect:
-    """What a relation, an endpoint or the dead letters must then hold.
+    """What a relation, an endpoint, a check or the dead letters must then hold.
 
     Attributes:
         kind: what `name` names.
-        name: of a relation, an endpoint, or a source or bronze relation with dead letters.
-        params: of the endpoint, as a URL would carry them.
+        name: of a relation, an endpoint, a check, or a source or bronze relation with dead letters.
+        params: of the endpoint or check, as a URL would carry them.
         rows: all of them, with the columns that are looked at; None where only `schema` counts.
         order: whether they must come in this order; None for an endpoint's own order and for
             any order elsewhere.
@@ -147,6 +147,7 @@ def problems(domain: Domain, root: Path) -> Iterator[Problem]:
     known = {
         "relation": ("relation", sorted(r.name for r in domain.relations)),
         "endpoint": ("endpoint", sorted(e.name for e in domain.endpoints)),
+        "check": ("check", sorted(c.name for c in domain.checks)),
         "dead_letters": ("source or bronze relation", places),
     }
     for case in domain.cases:
@@ -167,8 +168,10 @@ def problems(domain: Domain, root: Path) -> Iterator[Problem]:
             if expect.name not in names:
                 cause = f"there is no {noun} {expect.name!r}"
                 yield Problem(file, expect.line, cause, _hint(expect.name, names))
-            elif expect.kind == "endpoint":
-                yield from _params(domain, expect, file)
+            elif expect.kind in ("endpoint", "check"):
+                asked = domain.endpoints if expect.kind == "endpoint" else domain.checks
+                found = next(e for e in asked if e.name == expect.name)
+                yield from _params(found, expect, file)
 
 
 def moment(value: dt.datetime) -> dt.datetime:
@@ -183,8 +186,8 @@ def param_text(value: object) -> str:
     return as_text(value) or ""
 
 
-def _params(domain: Domain, expect: Expect, file: str) -> Iterator[Problem]:
-    params = {p.name: p for p in domain.endpoint(expect.name).params}
+def _params(asked: Endpoint, expect: Expect, file: str) -> Iterator[Problem]:
+    params = {p.name: p for p in asked.params}
     for name in expect.params:
         if name not in params:
             cause = f"{expect.name} has no parameter {name!r}"
@@ -329,15 +332,15 @@ def _expect(table: _Table) -> Expect | None:
     table.known(_EXPECT)
     kinds = [kind for kind in _KINDS if kind in table.values]
     if len(kinds) != 1:
-        cause = "[[expect]] names one relation, endpoint or dead_letters"
+        cause = "[[expect]] names one relation, endpoint, check or dead_letters"
         table.problem(kinds[1] if kinds else "", cause, 'such as relation = "…"')
         return None
     if "rows" not in table.values and "schema" not in table.values:
         table.problem("", "[[expect]] expects nothing", "add rows = [{…}] or schema = {…}")
-    if "params" in table.values and kinds[0] != "endpoint":
+    if "params" in table.values and kinds[0] not in ("endpoint", "check"):
         table.problem("params", f"a {kinds[0]} has no params", "they are for endpoint = …")
-    if "schema" in table.values and kinds[0] == "dead_letters":
-        table.problem("schema", "dead_letters have the same columns everywhere", "leave schema out")
+    if "schema" in table.values and kinds[0] in ("dead_letters", "check"):
+        table.problem("schema", f"the columns of {kinds[0]} are not compared", "leave schema out")
     order = table.values.get("order")
     if order is not None and not isinstance(order, bool):
         table.problem("order", f"order = {order!r}: true or false is meant")

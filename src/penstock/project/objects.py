@@ -117,6 +117,11 @@ class Statement:
     tokens: tuple[Token, ...] = field(default=(), repr=False)
     query: tuple[Token, ...] = field(default=(), repr=False)
 
+    @property
+    def select(self) -> str:
+        """A view's SELECT as written; empty for the other kinds."""
+        return self.sql[self.query[0].start - self.tokens[0].start :] if self.query else ""
+
 
 @dataclass(frozen=True, slots=True)
 class Relation:

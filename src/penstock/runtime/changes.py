@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from penstock.errors import RefusedChangeError
 from penstock.layers import apply as applying
-from penstock.layers.landing import Target
+from penstock.layers import backfill as backfills
+from penstock.layers.landing import Hooks, Target
+from penstock.store.backfills import Backfills
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     from penstock.layers.states import Consent
     from penstock.layers.steps import Step
     from penstock.project.objects import Project
+    from penstock.store.backfills import Backfill
     from penstock.store.journal import Journal
     from penstock.store.ledger import Ledger
 
@@ -36,7 +40,12 @@ class Changes:
         ledger: of batches.
         landers: to be held.
         audit: starts the landers; has to pass before a batch that a crash left open is landed.
+        hooks: heal the engine after a failed insert.
+        stop: is set when the platform stops.
+        slice_rows: rows of one slice of a backfill.
         landing: whether the landers run.
+        filling: relation → (slices stored, slices in all) of backfills that run.
+        progress: is told of each slice: the relation and the same numbers.
     """
 
     project: Project
@@ -45,7 +54,12 @@ class Changes:
     ledger: Ledger
     landers: list[Lander]
     audit: Callable[[], None]
+    hooks: Hooks = field(default_factory=Hooks)
+    stop: threading.Event = field(default_factory=threading.Event)
+    slice_rows: int = 1_000_000
     landing: bool = False
+    filling: dict[str, tuple[int, int]] = field(default_factory=dict)
+    progress: Callable[[str, int, int], None] = lambda _relation, _done, _all: None
 
     def plan(self, consent: Consent | None = None, project: Project | None = None) -> Plan:
         """What an apply would do."""
@@ -54,9 +68,14 @@ class Changes:
     def apply(self, terms: Terms, project: Project | None = None) -> Applied:
         """Bring the database to what the files say, with the landing held meanwhile."""
         wanted = project or self.project
+        backfills.settle(wanted, self._means(wanted))
         if not self.landing and (self.ledger.open_intents() or self.ledger.replaying()):
             self._recover(self.plan(terms.consent, wanted).steps)
-        held = replace(terms, quiet=partial(self._quiet, wanted))
+        held = replace(
+            terms,
+            quiet=partial(self._quiet, wanted),
+            backfill=partial(self._backfill, wanted, terms.consent),
+        )
         applied = applying.apply(wanted, self.client, self.journal, held)
         if not applied.steps:  # what a source lands in may have changed all the same
             with self._quiet(wanted, ()):
@@ -64,6 +83,33 @@ class Changes:
         self.project = wanted
         self.ledger.bump(sorted({step.touched for step in applied.steps}))
         return applied
+
+    def _backfill(self, wanted: Project, consent: Consent, step: Step) -> None:
+        """Carry out a step of kind `backfill`, with landing held for moments only."""
+        names = {f"{r.database}.{r.name}": r for r in wanted.relations()}
+        carry = consent.names("carry", step.relation)
+        order = backfills.Wanted(names[step.relation], step.sql, carry)
+        try:
+            backfills.backfill(wanted, order, self._means(wanted))
+        finally:
+            self.filling.pop(step.relation, None)
+
+    def _note(self, found: Backfill) -> None:
+        self.filling[found.relation] = (found.done, len(found.work.slices))
+        self.progress(found.relation, *self.filling[found.relation])
+
+    def _means(self, wanted: Project) -> backfills.Means:
+        return backfills.Means(
+            self.client,
+            Backfills(self.journal.store),
+            self.ledger.last_batch,
+            partial(self._quiet, wanted, None),
+            self.hooks.engine_starts,
+            self.hooks.restart_engine,
+            self.stop,
+            self._note,
+            self.slice_rows,
+        )
 
     def _recover(self, steps: Sequence[Step]) -> None:
         """Land what a crash left open, before views come or go; a plan made before is outdated.
@@ -76,13 +122,17 @@ class Changes:
                 lander.recover()
 
     @contextmanager
-    def _quiet(self, wanted: Project, steps: Sequence[Step]) -> Iterator[None]:
+    def _quiet(self, wanted: Project, steps: Sequence[Step] | None) -> Iterator[None]:
         """Hold the landing; where views come and go, no batch may be half stored either.
 
         A view that is made between two tries of a batch gets the second try's rows, though its
         backfill counts them as well.
+
+        Args:
+            wanted: the files that are to be.
+            steps: to be taken meanwhile; None where they are a backfill's own.
         """
-        needed = any(step.quiet for step in steps)
+        needed = steps is None or any(step.quiet for step in steps)
         sources = [lander.source for lander in self.landers]
         targets = [Target.of(wanted, source.domain, source.name) for source in sources]
         with ExitStack() as held:
@@ -96,7 +146,7 @@ class Changes:
                     next_step="mend what it names first; a change of a view's SELECT alone is "
                     "applied all the same",
                 )
-            if (needed or self._rejudges(wanted, steps)) and self.ledger.replaying():
+            if (needed or self._rejudges(wanted, steps or ())) and self.ledger.replaying():
                 raise RefusedChangeError(
                     "a replay of dead letters has not come to its end",
                     next_step="go on with it first: penstock dead-letters replay; a change of a "

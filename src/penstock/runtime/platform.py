@@ -93,6 +93,7 @@ class Platform:
         self._engine: EngineProcess | None = None
         self._engine_version = ""
         self._audited = False
+        self._hooks = Hooks(self._engine_starts, self._restart_engine, self._closed)
         self.reconcile = Shared(self._reconcile)
         self._adopted = 0
         if settings.text("host") not in _LOOPBACK:
@@ -112,10 +113,12 @@ class Platform:
         """
         self.open()
         try:
-            applied = self.changes.apply(Terms(unasked=True))
+            applied = self.changes.apply(Terms(unasked=True, later=True))
             if land:
                 # Not when only looking: reconcile has to list what the audit refuses to land on.
                 self._start_landers()
+                if applied.waiting:
+                    self._thread(self._go_on_filling, "backfill")
         except PenstockError:
             self.stop()
             raise
@@ -146,6 +149,9 @@ class Platform:
                 self.ledger,
                 self.landers,
                 audit=self._audit,
+                hooks=self._hooks,
+                stop=self._stop,
+                slice_rows=self.settings.number("backfill_rows"),
             )
             self._replaying = Replaying(
                 self.changes, Replays(self.store), self._versions.bump, self._stop.is_set
@@ -304,6 +310,10 @@ class Platform:
                 "in_flight": in_flight,
                 "difference": received - silver - dead - in_flight,
             },
+            "filling": [
+                {"relation": name, "done": done, "slices": slices}
+                for name, (done, slices) in list(self.changes.filling.items())
+            ],
             "history": self.history(),
             "problems": [*self.problems(), *self._replaying.problems()],
         }
@@ -331,7 +341,6 @@ class Platform:
             size=min(self.settings.number("batch_bytes"), 128 * 1024 * 1024),
             age=self.settings.seconds("batch_age"),
         )
-        hooks = Hooks(self._engine_starts, self._restart_engine, self._closed)
         made = []
         for wanted in self.project.sources():
             if wanted.kind != "http" or (wanted.domain, wanted.name) in self._sources:
@@ -340,7 +349,7 @@ class Platform:
             limit = self.settings.number("spool_bytes")
             source = HttpSource(wanted.domain, wanted.name, folder, limit=limit)
             target = Target.of(self.project, wanted.domain, wanted.name)
-            lander = Lander(source, target, self.ledger, self.client, limits, hooks)
+            lander = Lander(source, target, self.ledger, self.client, limits, self._hooks)
             made.append((source, lander))
         return made
 
@@ -420,6 +429,13 @@ class Platform:
         applied = self.adopt(project, terms)
         self.on_apply()
         return applied.document()
+
+    def _go_on_filling(self) -> None:
+        """Finish the backfills that a crash cut short, while landing goes on."""
+        try:
+            self.adopt(self.project)
+        except PenstockError as error:
+            _log.error("backfill_stopped", reason=str(error))
 
     def _audit(self) -> None:
         """Take the streams over, end a replay, and count again where that is due; once."""

@@ -79,7 +79,7 @@ class Replaying:
                 for lander in self.changes.landers:
                     self._replayer(lander).resume()
             self._stuck = ""
-            upto = int(asked.get("upto") or self.replays.newest_batch())
+            upto = int(asked.get("upto") or self.changes.ledger.last_batch())
             opened = tuple(intent.batch for intent in self.changes.ledger.open_intents())
             which = Asked(str(asked.get("reason", "")), upto, opened)
             look = bool(asked.get("look"))

@@ -211,6 +211,10 @@ _SCHEMAS = {
             _object(file=_TEXT, line=_WHOLE, cause=_TEXT, hint=_TEXT),
             "mistakes in the project's files as saved; those before are served",
         ),
+        filling=_list(
+            _object(relation=_TEXT, done=_WHOLE, slices=_WHOLE),
+            "relations that are being filled anew, as `database.name`",
+        ),
         history={**_object(done=_WHOLE, target=_WHOLE), "type": ["object", "null"]},
     ),
     "DeadLetters": _object(

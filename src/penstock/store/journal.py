@@ -64,16 +64,17 @@ class Journal:
         data: the data directory.
 
     Attributes:
+        store: where they are kept.
         lock: the file that one applier at a time holds.
     """
 
     def __init__(self, store: Store, data: Path) -> None:
-        self._store = store
+        self.store = store
         self.lock = data / "apply.lock"
 
     def applied(self) -> Applied:
         """What was applied last."""
-        with self._store.reading() as connection:
+        with self.store.reading() as connection:
             rows = connection.execute(sa.select(APPLIED_FORM)).all()
             notes = sa.select(NOTE).where(NOTE.c.key.in_([_DIGEST, _VERSION]))
             found = {row.key: row.value for row in connection.execute(notes)}
@@ -86,7 +87,7 @@ class Journal:
 
     def remember(self, applied: Applied) -> None:
         """Put what is applied now in the place of what was."""
-        with self._store.writing() as connection:
+        with self.store.writing() as connection:
             connection.execute(sa.delete(APPLIED_FORM))
             rows = [
                 {"name": name, "relation": applied.relations[name], "form": form}
@@ -101,7 +102,7 @@ class Journal:
     def unfinished(self) -> Run | None:
         """The run that was cut short, if the last one was."""
         query = sa.select(APPLY_RUN).where(APPLY_RUN.c.state == "open").order_by(APPLY_RUN.c.id)
-        with self._store.reading() as connection:
+        with self.store.reading() as connection:
             rows = connection.execute(query).all()
         return Run(rows[-1].id, rows[-1].digest, rows[-1].accepted) if rows else None
 
@@ -110,7 +111,7 @@ class Journal:
     ) -> int:
         """Write a run down before its first step; an open one before it is abandoned to it."""
         now = time.time_ns() // 1_000_000
-        with self._store.writing() as connection:
+        with self.store.writing() as connection:
             _end_open(connection, "abandoned", now)
             values = {"digest": digest, "accepted": dict(accepted), "owner": owner}
             made = connection.execute(
@@ -129,18 +130,18 @@ class Journal:
     def mark(self, run: int, number: int, state: StepState, error: str = "") -> None:
         """Note how a step stands."""
         one = (APPLY_STEP.c.run_id == run) & (APPLY_STEP.c.no == number)
-        with self._store.writing() as connection:
+        with self.store.writing() as connection:
             connection.execute(sa.update(APPLY_STEP).where(one).values(state=state, error=error))
 
     def finish(self) -> None:
         """Note that nothing is left to do."""
-        with self._store.writing() as connection:
+        with self.store.writing() as connection:
             _end_open(connection, "done", time.time_ns() // 1_000_000)
 
     def steps(self, run: int) -> list[tuple[dict[str, Any], str]]:
         """The steps of a run in order, each with its state."""
         query = sa.select(APPLY_STEP).where(APPLY_STEP.c.run_id == run).order_by(APPLY_STEP.c.no)
-        with self._store.reading() as connection:
+        with self.store.reading() as connection:
             return [(row.step, row.state) for row in connection.execute(query)]
 
 

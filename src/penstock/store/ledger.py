@@ -52,10 +52,13 @@ class Ledger:
 
     All methods raise `DataDirError`, `StoreError` or `StoreDownError` where the store itself cannot
     be read or written (see `Store`).
+
+    Attributes:
+        store: where they are kept.
     """
 
     def __init__(self, store: Store) -> None:
-        self._store = store
+        self.store = store
 
     def stream(self, domain: str, source: str, incarnation: str) -> Stream:
         """Find a stream, or make it with epoch 0: it must be leased before the first batch.
@@ -64,10 +67,10 @@ class Ledger:
             IncarnationError: the ledger knows the source by another incarnation.
         """
         named = (STREAM.c.domain == domain) & (STREAM.c.source == source)
-        with self._store.reading() as connection:
+        with self.store.reading() as connection:
             found = connection.execute(sa.select(STREAM).where(named)).one_or_none()
         if found is None:
-            with self._store.writing() as connection:
+            with self.store.writing() as connection:
                 found = connection.execute(sa.select(STREAM).where(named)).one_or_none()
                 if found is None:
                     made = {"domain": domain, "source": source, "incarnation": incarnation}
@@ -85,7 +88,7 @@ class Ledger:
 
     def streams(self) -> list[Stream]:
         """Return every stream the ledger has ever known, those of former projects among them."""
-        with self._store.reading() as connection:
+        with self.store.reading() as connection:
             rows = connection.execute(sa.select(STREAM).order_by(STREAM.c.id))
             return [Stream(r.id, r.domain, r.source, r.incarnation, r.epoch) for r in rows]
 
@@ -98,7 +101,7 @@ class Ledger:
         Raises:
             LedgerError: there is no such stream.
         """
-        with self._store.writing() as connection:
+        with self.store.writing() as connection:
             one = STREAM.c.id == stream_id
             connection.execute(sa.update(STREAM).where(one).values(epoch=STREAM.c.epoch + 1))
             epoch: int | None = connection.scalar(sa.select(STREAM.c.epoch).where(one))
@@ -111,7 +114,7 @@ class Ledger:
         query = sa.select(POSITION.c.part, POSITION.c.next_row).where(
             POSITION.c.stream_id == stream_id
         )
-        with self._store.reading() as connection:
+        with self.store.reading() as connection:
             return {row.part: row.next_row for row in connection.execute(query)}
 
     def open(
@@ -133,7 +136,7 @@ class Ledger:
         """
         where = f"{stream.domain}/{stream.source}"
         _check_spans(spans, rows, where)
-        with self._store.writing() as connection:
+        with self.store.writing() as connection:
             held = fence(connection, stream.id, stream.epoch)
             values = {
                 "stream_id": stream.id,
@@ -163,7 +166,7 @@ class Ledger:
         query = sa.select(BATCH).where(BATCH.c.closed_no.is_(None)).order_by(BATCH.c.batch)
         if stream_id is not None:
             query = query.where(BATCH.c.stream_id == stream_id)
-        with self._store.reading() as connection:
+        with self.store.reading() as connection:
             return [intent_of(row) for row in connection.execute(query)]
 
     def adopt(self, intent: Intent, stream: Stream) -> Intent:
@@ -173,7 +176,7 @@ class Ledger:
             StaleLeaseError: `stream.epoch` is not the current lease.
             LedgerError: the intent is closed, or belongs to another stream.
         """
-        with self._store.writing() as connection:
+        with self.store.writing() as connection:
             held = fence(connection, stream.id, stream.epoch)
             row = _open_row(connection, intent, held)
             one = BATCH.c.batch == row.batch
@@ -187,7 +190,7 @@ class Ledger:
             StaleLeaseError: another lander has leased the stream since.
             LedgerError: the intent is closed.
         """
-        with self._store.writing() as connection:
+        with self.store.writing() as connection:
             row = _held_row(connection, intent)
             one = BATCH.c.batch == row.batch
             connection.execute(
@@ -209,7 +212,7 @@ class Ledger:
             LedgerError: `good + dead` is not `rows`, the intent is closed, or a position is not
                 where the intent starts.
         """
-        with self._store.writing() as connection:
+        with self.store.writing() as connection:
             row = _held_row(connection, intent)
             if good < 0 or dead < 0 or good + dead != row.rows:
                 raise LedgerError(
@@ -230,6 +233,11 @@ class Ledger:
             bump(connection, tables)
             return batch_of(_batch_row(connection, row.batch))
 
+    def last_batch(self) -> int:
+        """Return the highest number handed out so far, to whatever stream; 0 for none."""
+        with self.store.reading() as connection:
+            return connection.scalar(sa.select(sa.func.max(BATCH.c.batch))) or 0
+
     def batches(
         self, stream_id: int | None = None, *, after: int = 0, limit: int = 0
     ) -> list[Batch]:
@@ -238,7 +246,7 @@ class Ledger:
         if stream_id is not None:
             query = query.where(BATCH.c.stream_id == stream_id)
         query = query.order_by(BATCH.c.batch)
-        with self._store.reading() as connection:
+        with self.store.reading() as connection:
             rows = connection.execute(query.limit(limit) if limit else query)
             return [batch_of(row) for row in rows]
 
@@ -249,7 +257,7 @@ class Ledger:
             limit: how many at most; 0 sets no limit.
             before_ms: end at the first that was closed then or later, epoch milliseconds.
         """
-        with self._store.reading() as connection:
+        with self.store.reading() as connection:
             mark = int(_note(connection, _AUDITED) or 0)
             query = sa.select(BATCH).where(BATCH.c.closed_no > mark).order_by(BATCH.c.closed_no)
             rows = connection.execute(query.limit(limit) if limit else query)
@@ -267,7 +275,7 @@ class Ledger:
         Raises:
             LedgerError: the batch is not closed.
         """
-        with self._store.writing() as connection:
+        with self.store.writing() as connection:
             closed_no = connection.scalar(
                 sa.select(BATCH.c.closed_no).where(BATCH.c.batch == up_to_batch)
             )
@@ -278,7 +286,7 @@ class Ledger:
 
     def totals(self) -> dict[tuple[str, str], Totals]:
         """Return (domain, source) → counts; the cost does not grow with the batches."""
-        with self._store.reading() as connection:
+        with self.store.reading() as connection:
             return {
                 (row.domain, row.source): Totals(*(getattr(row, name) for name in Totals._fields))
                 for row in connection.execute(sa.select(STREAM))
@@ -286,29 +294,29 @@ class Ledger:
 
     def bump(self, tables: Sequence[str]) -> None:
         """Raise the versions of tables, named `database.table`, that have changed."""
-        with self._store.writing() as connection:
+        with self.store.writing() as connection:
             bump(connection, tables)
 
     def replaying(self) -> frozenset[int]:
         """Return the closed batches whose dead letters are just being landed again."""
         query = sa.select(REPLAY.c.batches).where(REPLAY.c.open)
-        with self._store.reading() as connection:
+        with self.store.reading() as connection:
             stored = connection.scalars(query).all()
         return frozenset(batch for batches in stored for batch, _ in batches)
 
     def versions(self) -> dict[str, int]:
         """Return table → version; a table that never changed is missing: its version is 0."""
-        with self._store.reading() as connection:
+        with self.store.reading() as connection:
             return {row.name: row.version for row in connection.execute(sa.select(TABLE_VERSION))}
 
     def get(self, key: str) -> str | None:
         """Read a note."""
-        with self._store.reading() as connection:
+        with self.store.reading() as connection:
             return _note(connection, key)
 
     def put(self, key: str, value: str) -> None:
         """Write a note, over the former one of that key."""
-        with self._store.writing() as connection:
+        with self.store.writing() as connection:
             _put(connection, key, value)
 
 

@@ -71,11 +71,6 @@ class Replays:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def newest_batch(self) -> int:
-        """The highest number of a batch that was ever opened; 0 where none was."""
-        with self._store.reading() as connection:
-            return _newest(connection)
-
     def unfinished(self, stream_id: int | None = None) -> Replay | None:
         """The replay that is open, of one stream or of any."""
         query = sa.select(REPLAY).where(REPLAY.c.open)

@@ -12,6 +12,7 @@
     apply_run      one apply: what it was to bring about, who ran it, whether it came to its end
       └── apply_step   its steps in order
     applied_form   what each table and view was when it was applied last: drift is told from it
+    backfill       a relation that is filled anew: up to which batch, and how far it has got
 
 The migrations under `migrations/versions` make the same tables step by step; a test compares them.
 """
@@ -20,7 +21,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-HEAD = "0004"
+HEAD = "0005"
 """The schema this version of Penstock works with: the last revision under `migrations/versions`."""
 
 METADATA = sa.MetaData(
@@ -179,4 +180,19 @@ APPLIED_FORM = sa.Table(
     sa.Column("name", sa.Text, primary_key=True),  # database.table
     sa.Column("relation", sa.Text, nullable=False),  # database.relation of the file it comes from
     sa.Column("form", sa.JSON, nullable=False),
+)
+
+BACKFILL = sa.Table(
+    "backfill",
+    METADATA,
+    sa.Column("id", _NUMBERED, primary_key=True),
+    sa.Column("relation", sa.Text, nullable=False),  # database.relation
+    sa.Column("digest", sa.Text, nullable=False),  # of its file's statements
+    sa.Column("state", sa.Text, nullable=False),  # see store/backfills.py
+    sa.Column("cut", sa.BigInteger, nullable=False),  # the last batch that the slices hold
+    sa.Column("work", sa.JSON, nullable=False),  # its slices, and what it has made
+    sa.Column("done", sa.Integer, nullable=False),  # slices that are stored
+    sa.Column("started_ms", sa.BigInteger, nullable=False),
+    sa.Column("ended_ms", sa.BigInteger),
+    sqlite_autoincrement=True,
 )

@@ -154,7 +154,7 @@ class Sandbox:
             BadInputError: an unknown or a missing parameter. EngineError: the query fails.
         """
         found = self._found("endpoint", endpoint, _endpoints)
-        return _mappings(self._answer(found, {k: param_text(v) for k, v in params.items()}))
+        return _mappings(self._asked(found, params))
 
     def dead_letters(self, of: str) -> list[dict[str, Any]]:
         """Dead letters of a source or a bronze relation: source, part, pos, reason, raw."""
@@ -201,13 +201,26 @@ class Sandbox:
         schema: Mapping[str, str] | None = None,
     ) -> None:
         """Compare an endpoint's answer; as `expect`, and its parameters."""
-        found = self._found("endpoint", endpoint, _endpoints)
-        answer = self._answer(found, {k: param_text(v) for k, v in (params or {}).items()})
+        answer = self._asked(self._found("endpoint", endpoint, _endpoints), params)
         wanted = Wanted(rows or (), order, Decimal(str(tolerance)))
         _demand(
             "" if schema is None else schema_differs(schema, answer.types, endpoint),
             "" if rows is None else rows_differ(wanted, answer, endpoint),
         )
+
+    def expect_check(
+        self,
+        check: str,
+        failures: Sequence[Mapping[str, object]] = (),
+        *,
+        params: Mapping[str, object] | None = None,
+        order: bool = True,
+        tolerance: float | Decimal = TOLERANCE,
+    ) -> None:
+        """Compare the failures that a check gives: none where it passes."""
+        answer = self._asked(self._found("check", check, _checks), params)
+        wanted = Wanted(failures, order, Decimal(str(tolerance)))
+        _demand(rows_differ(wanted, answer, f"check {check}"))
 
     def expect_dead_letters(
         self, of: str, rows: Sequence[Mapping[str, object]], *, order: bool = False
@@ -330,6 +343,9 @@ class Sandbox:
         final = " FINAL" if engine.endswith("MergeTree") and engine != "MergeTree" else ""
         return self._ask(f"SELECT {', '.join(columns)} FROM `{relation.name}` AS t{final}")  # noqa: S608 - names of the project's own
 
+    def _asked(self, endpoint: Endpoint, params: Mapping[str, object] | None) -> Answer:
+        return self._answer(endpoint, {k: param_text(v) for k, v in (params or {}).items()})
+
     def _answer(self, endpoint: Endpoint, params: Mapping[str, str]) -> Answer:
         from penstock.serve.params import bind  # noqa: PLC0415 - a web framework
 
@@ -364,6 +380,10 @@ def _relations(domain: Domain) -> Iterable[Relation]:
 
 def _endpoints(domain: Domain) -> Iterable[Endpoint]:
     return domain.endpoints
+
+
+def _checks(domain: Domain) -> Iterable[Endpoint]:
+    return domain.checks
 
 
 def _places(domain: Domain) -> Iterable[Source | Relation]:

@@ -96,7 +96,7 @@ MISTAKES = [
     ('schema = {hour_ms = "Int64"}', 'schema = "x"', "schema = 'x': a table", ""),
     ('dead_letters = "raw_meters"', 'dead_letters = "hourly"', "relation 'hourly'", "raw_meters"),
     ('dead_letters = "raw_meters"', 'dead_letters = "raw_meters"\nschema = {a = "b"}',
-     "dead_letters have the same columns", "leave"),
+     "the columns of dead_letters are not compared", "leave"),
     ('into = "readings"', 'into = "archive"', "'archive' is of kind file", "the file's head"),
     ('{"meter_id": 8, "power_sum": null}', '{"meter_id": 8', "is not JSON", "one object a line"),
     ('{"meter_id": 8, "power_sum": null}', "[8]", "'[8]' is no object", "one object a line"),

@@ -47,7 +47,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.ledger = Ledger(Store.open(self.place))
-        empty(self.ledger._store)
+        empty(self.ledger.store)
         self.stream = self.ledger.stream("homes", "readings", "spool-1")
         self.epoch = 0
         self.positions: dict[int, int] = {}
@@ -58,7 +58,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.audited = 0
 
     def teardown(self) -> None:
-        self.ledger._store.close()
+        self.ledger.store.close()
 
     @rule(target=holders)
     def lease(self) -> Stream:
@@ -153,7 +153,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule()
     def restart(self) -> None:
-        self.ledger._store.close()
+        self.ledger.store.close()
         self.ledger = Ledger(Store.open(self.place))
 
     def held(self, intent: Intent) -> bool:

@@ -92,7 +92,6 @@ def test_an_open_batch_has_no_dead_letters_yet(
 ) -> None:
     span = Span(0, 20, 30)
     ledger.open(landed, spans=[span], rows=10, size=1, fingerprint="f20", ingested_ms=1)
-    assert replays.newest_batch() == 3
     with pytest.raises(LedgerError, match="batch 3 has 0 dead letters"):
         replays.open(landed, spans=[Span(0, 20, 21)], batches={3: 1}, fingerprint="f")
 

@@ -72,6 +72,12 @@ export interface components {
                 cause: string;
                 hint: string;
             }[];
+            /** @description relations that are being filled anew, as `database.name` */
+            filling: {
+                relation: string;
+                done: number;
+                slices: number;
+            }[];
             history: {
                 done: number;
                 target: number;

@@ -1,0 +1,245 @@
+"""Backfill: fills a relation anew from what is stored, while rows go on coming, without a gap.
+
+::
+
+    made beside ─ cut ─▶ slices of what came before the cut ─┐
+                   └──▶ its views: what comes after it ──────┴─▶ checked ─▶ put in its place
+
+The cut is a batch: landing stands still between two batches while the views are made, so that each
+batch comes either by a slice or by a view. Every slice is one block under a token of its own: a
+run that was killed goes on with the slice it was at. Landing stands still three times, for
+milliseconds: at the cut, when the copy is made that is checked, and when the tables change places.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import structlog
+
+from penstock.errors import EngineError
+from penstock.layers.beside import Beside, batches
+from penstock.layers.equality import unequal
+from penstock.layers.expiry import since_ms
+from penstock.layers.fillable import time_column
+from penstock.layers.forms import quoted
+from penstock.layers.statements import load
+from penstock.store.backfills import Backfill, Work
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
+    from penstock.engine.client import Client
+    from penstock.project.objects import Project, Relation
+    from penstock.store.backfills import Backfills
+
+_ATTEMPTS = 5  # failures of one slice before it is given up
+_AHEAD_MS = 86_400_000  # a row's time may lie so far after its arrival (`ts_range`)
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What a backfill works with.
+
+    Attributes:
+        client: to the engine.
+        records: of backfills.
+        last_batch: the highest batch that was ever opened.
+        quiet: holds all landing between two batches, with none of them open.
+        engine_starts: how often the engine has been started.
+        restart_engine: heals the engine after a failed insert; gets the reason and `starts`.
+        stop: is set when it is to end after the slice it is at.
+        progress: is told each time that something has been done.
+        rows: of a slice at most, but for its last batch: one block in memory, and what a kill
+            costs.
+    """
+
+    client: Client
+    records: Backfills
+    last_batch: Callable[[], int]
+    quiet: Callable[[], AbstractContextManager[None]]
+    engine_starts: Callable[[], int]
+    restart_engine: Callable[[str, int], None]
+    stop: threading.Event
+    progress: Callable[[Backfill], None]
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to be filled.
+
+    Attributes:
+        relation: by its file.
+        drops: statements for views that its file no longer has.
+        carry: whether rows that the source has let go of are taken over from the former table.
+    """
+
+    relation: Relation
+    drops: tuple[str, ...] = ()
+    carry: bool = False
+
+
+def backfill(project: Project, wanted: Wanted, means: Means) -> None:
+    """Fill a relation anew and put it in its place; goes on with what `settle` has left open.
+
+    Raises:
+        EngineError: a slice could not be stored, or the new table is not what its source gives,
+            or it was stopped; the former one is served as before.
+        RefusedChangeError: a batch cannot be landed, so that there is no place for a cut.
+    """
+    beside = Beside(wanted.relation, means.client)
+    name = f"{wanted.relation.database}.{wanted.relation.name}"
+    found = next((f for f in means.records.unfinished() if f.relation == name), None)
+    if found is None:
+        found = _begin(project, wanted, beside, means)
+    before = _carried(wanted.relation, found)
+    found = _fill(beside, found, before, means)
+    _check(beside, found, before, means)
+    _place(beside, found, means)
+
+
+def settle(project: Project, means: Means) -> None:
+    """Bring what a crash left to where landing may go on: before its first batch.
+
+    A backfill whose file has changed since is let go of; one that was changing places comes to
+    its end; any other waits for the next apply, and its view goes on feeding it.
+    """
+    relations = {f"{r.database}.{r.name}": r for r in project.relations()}
+    for found in means.records.unfinished():
+        relation = relations.get(found.relation)
+        if relation is None:
+            _forget(found, means)
+            continue
+        beside = Beside(relation, means.client)
+        if found.state == "placing":
+            _place(beside, found, means)
+        elif found.state == "sweeping":
+            _sweep(beside, found, means)
+        elif found.state == "making" or found.digest != digest(relation):
+            beside.drop()
+            means.records.turn(found, "abandoned")
+
+
+def digest(relation: Relation) -> str:
+    """Of what a relation's statements say; comments and white space may change freely."""
+    words = ["\x1f".join(token.text for token in s.tokens) for s in relation.statements]
+    return hashlib.sha256("\x1d".join(words).encode()).hexdigest()
+
+
+def _begin(project: Project, wanted: Wanted, beside: Beside, means: Means) -> Backfill:
+    """Make the table beside, cut, and write down which slices lie before the cut."""
+    relation = wanted.relation
+    # Rows that are about to expire would be there for a slice and gone for the check.
+    since = max((since_ms(r) for r in _sources(project, relation)), default=0)
+    carry = since + _AHEAD_MS if wanted.carry else 0
+    work = Work(since_ms=since, carried_ms=carry, drops=wanted.drops)
+    begun = means.records.begin(f"{relation.database}.{relation.name}", digest(relation), work)
+    work = replace(work, table=beside.make())
+    with means.quiet():
+        beside.watch(carry=wanted.carry)
+        cut = means.last_batch()
+    before = _carried(relation, begun)
+    slices = [*(beside.carried(before, means.rows) if before else ())]
+    slices += beside.slices(batches(0, cut, since), means.rows)
+    _log.info("backfill_cut", relation=begun.relation, batch=cut, slices=len(slices))
+    return means.records.fill(begun, cut, replace(work, slices=tuple(slices)))
+
+
+def _fill(beside: Beside, found: Backfill, before: str, means: Means) -> Backfill:
+    means.progress(found)
+    for number in range(found.done, len(found.work.slices)):
+        _store(beside, found, number, before, means)
+        found = means.records.count(found, number + 1)
+        means.progress(found)
+    return found
+
+
+def _store(beside: Beside, found: Backfill, number: int, before: str, means: Means) -> None:
+    """Store one slice, healing the engine after each failure before the same token goes again."""
+    for attempt in range(1, _ATTEMPTS + 1):
+        if means.stop.is_set():
+            raise EngineError(
+                f"filling {found.relation} was stopped at slice {number} of "
+                f"{len(found.work.slices)}",
+                next_step="`penstock up` goes on with it",
+            )
+        starts = means.engine_starts()
+        try:
+            beside.store(found, number, before)
+        except EngineError as error:
+            _log.warning("slice_failed", relation=found.relation, slice=number, reason=error.what)
+            if attempt == _ATTEMPTS:
+                raise EngineError(
+                    f"slice {number + 1} of {len(found.work.slices)} of {found.relation} failed "
+                    f"{attempt} times: {error.what}",
+                    code=error.code,
+                    where=found.relation,
+                    next_step="mend what it names and run `penstock apply` again: it goes on there",
+                ) from error
+            means.restart_engine(f"slice {number} of {found.relation}: {error.what}", starts)
+        else:
+            return
+
+
+def _check(beside: Beside, found: Backfill, before: str, means: Means) -> None:
+    """Compare a copy of the new table, made between two batches, with its source up to there."""
+    with means.quiet():
+        beside.look()
+        last = means.last_batch()
+    different = unequal(beside, found, last, before)
+    if different:
+        beside.drop()
+        means.records.turn(found, "abandoned")
+        first = different[0]
+        raise EngineError(
+            f"{found.relation} was filled anew and is not what its source gives: {first.what} is "
+            f"{first.found}, not {first.expected}; the former one stays",
+            where=found.relation,
+            next_step="did something but Penstock write to its source? Then run it again",
+        )
+
+
+def _place(beside: Beside, found: Backfill, means: Means) -> None:
+    with means.quiet():
+        found = means.records.turn(found, "placing")
+        beside.place(found.work.table, found.work.drops)
+        # From here on batches come by the new views: making them again would double an open one.
+        found = means.records.turn(found, "sweeping")
+    _sweep(beside, found, means)
+    _log.info("backfill_placed", relation=found.relation, slices=len(found.work.slices))
+
+
+def _carried(relation: Relation, found: Backfill) -> str:
+    """The condition on rows that are taken from the former table; empty for none."""
+    column = time_column(relation)
+    if not found.work.carried_ms or column is None:
+        return ""
+    moment = f"fromUnixTimestamp64Milli({found.work.carried_ms}, 'UTC')"
+    return f"toDateTime64({quoted(column)}, 3, 'UTC') < {moment}"
+
+
+def _sources(project: Project, relation: Relation) -> list[Relation]:
+    names = {name for view in relation.views for name in view.reads}
+    return [r for r in project.relations() if r.database == relation.database and r.name in names]
+
+
+def _sweep(beside: Beside, found: Backfill, means: Means) -> None:
+    """Remove the former table and what was made beside."""
+    beside.drop()
+    means.records.turn(found, "done")
+
+
+def _forget(found: Backfill, means: Means) -> None:
+    """Remove what was made for a relation whose file is gone."""
+    database, _, name = found.relation.partition(".")
+    params = {"database": database, "relation": name}
+    rows = means.client.rows(load("leftovers"), params=params)
+    for row in rows:
+        means.client.execute(f"DROP TABLE IF EXISTS {quoted(row['name'])}", database=database)
+    means.records.turn(found, "abandoned")
