@@ -47,9 +47,9 @@ def listing(
         name, part, pos = (newest[0][key] for key in ("source", "part", "pos"))
         options = again(project, data)
         say(
-            f"next: penstock dead-letters show {found.name}/{name} {part} {pos}{options}; "
-            "once the SQL that judged them is mended and applied: penstock dead-letters replay"
+            "where the SQL is wrong about them: mend and apply it, then penstock dead-letters replay"
         )
+        say(f"next: penstock dead-letters show {found.name}/{name} {part} {pos}{options}")
     else:
         say(f"there are none; next: penstock status{again(project, data)}")
 
