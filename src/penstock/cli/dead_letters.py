@@ -46,9 +46,7 @@ def listing(
     if newest:
         name, part, pos = (newest[0][key] for key in ("source", "part", "pos"))
         options = again(project, data)
-        say(
-            "where the SQL is wrong about them: mend and apply it, then penstock dead-letters replay"
-        )
+        say("where the SQL is wrong: mend and apply it, then penstock dead-letters replay")
         say(f"next: penstock dead-letters show {found.name}/{name} {part} {pos}{options}")
     else:
         say(f"there are none; next: penstock status{again(project, data)}")
