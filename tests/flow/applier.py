@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from penstock.engine.client import Address, Client
 from penstock.layers import apply as applying
@@ -21,9 +21,6 @@ from penstock.project import load
 from penstock.store.database import Store
 from penstock.store.journal import Journal
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
 WITHIN = 0.002  # seconds into a statement
 
 
@@ -32,17 +29,15 @@ class Dying(Client):
 
     when = "never"
 
-    def execute(
-        self, sql: str, *, database: str = "", params: Mapping[str, str] | None = None
-    ) -> None:
+    def execute(self, sql: str, **more: Any) -> None:
         if sql.startswith("CREATE DATABASE"):
-            super().execute(sql, database=database, params=params)
+            super().execute(sql, **more)
             return
         sys.stdout.write(sql.replace("\n", " ") + "\n")
         sys.stdout.flush()
         if self.when == "within":
             threading.Thread(target=die, args=(WITHIN,)).start()
-        super().execute(sql, database=database, params=params)
+        super().execute(sql, **more)
         if self.when != "never":
             die(0.0)
 

@@ -46,6 +46,7 @@ def listing(
     if newest:
         name, part, pos = (newest[0][key] for key in ("source", "part", "pos"))
         options = again(project, data)
+        say("where the SQL is wrong: mend and apply it, then penstock dead-letters replay")
         say(f"next: penstock dead-letters show {found.name}/{name} {part} {pos}{options}")
     else:
         say(f"there are none; next: penstock status{again(project, data)}")
@@ -72,7 +73,27 @@ def show(
             next_step=f"penstock dead-letters ls{again(project, data)}",
         )
     emit(letter)
-    say(f"next: mend what sends it, then penstock dead-letters ls{again(project, data)}")
+    say(
+        "next: mend what sends it; or the SQL that judges it, penstock apply, and then "
+        f"penstock dead-letters replay {found.name}/{name}{again(project, data)}"
+    )
+
+
+@app.command(cls=Command)
+def replay(
+    source: Annotated[
+        str, typer.Argument(help="Source, as readings or homes/readings; else all.")
+    ] = "",
+    project: ProjectPath = HERE,
+    data: DataPath = None,
+    reason: Annotated[str, typer.Option(help="Only reasons that start so.", metavar="TEXT")] = "",
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    json: Json = False,
+) -> None:
+    """Land the dead letters that are good by the SQL as it is applied now; the rest stay."""
+    from penstock.cli import replay as replaying
+
+    replaying.replay(replaying.Wanted(source, reason, yes=yes, json=json), project, data)
 
 
 def _open(project: Path, data: Path | None, name: str) -> tuple[Domain, Client]:

@@ -25,4 +25,6 @@ def status(project: ProjectPath = HERE, data: DataPath = None, json: Json = Fals
     )
     for filling in document["filling"]:
         print(f"filling    {filling['relation']}: {filling['done']} of {filling['slices']} slices")
+    for problem in document["problems"]:
+        print(f"problem    {problem['file']}: {problem['cause']}")
     say(f"next: penstock reconcile{again(project, data)}")

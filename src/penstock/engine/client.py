@@ -104,14 +104,28 @@ class Client:
         self._guarded = False
 
     def execute(
-        self, sql: str, *, database: str = "", params: Mapping[str, str | None] | None = None
+        self,
+        sql: str,
+        *,
+        database: str = "",
+        params: Mapping[str, str | None] | None = None,
+        settings: Mapping[str, str] | None = None,
+        lease: str = "",
     ) -> None:
         """Run a statement that gives no rows.
 
+        Args:
+            sql: the statement.
+            database: where unqualified names are looked up.
+            params: values of `{name:Type}`, as text; None is NULL.
+            settings: of the engine, for this statement.
+            lease: `stream=epoch` of whoever writes, refused where a newer one has been seen.
+
         Raises:
+            StaleLeaseError: a newer lander holds the stream.
             EngineError: refused. EngineDownError: not reached.
         """
-        self.fetch(sql, database=database, params=params)
+        self._fetch(sql, params, self._headers(database) | _lease(lease), settings)
 
     def fetch(
         self,
@@ -138,10 +152,17 @@ class Client:
         return self._fetch(sql, params, self._headers(database, form), settings)
 
     def rows(
-        self, sql: str, *, database: str = "", params: Mapping[str, str | None] | None = None
+        self,
+        sql: str,
+        *,
+        database: str = "",
+        params: Mapping[str, str | None] | None = None,
+        settings: Mapping[str, str] | None = None,
     ) -> list[dict[str, Any]]:
-        """Run a query and give its rows; for small answers only."""
-        lines = self.fetch(sql, "JSONEachRow", database=database, params=params).splitlines()
+        """Run a query and give its rows; for small answers only. Arguments as for `fetch`."""
+        form = "JSONEachRow"
+        answer = self.fetch(sql, form, database=database, params=params, settings=settings)
+        lines = answer.splitlines()
         return [msgspec.json.decode(line) for line in lines]
 
     def value(
@@ -210,9 +231,7 @@ class Client:
             StaleLeaseError: a newer lander holds the stream.
             EngineError: refused. EngineDownError: not reached, or the answer was lost.
         """
-        headers = {**self._headers(database), "X-Penstock-Rows": str(rows)}
-        if lease:
-            headers["X-Penstock-Lease"] = lease
+        headers = {**self._headers(database), **_lease(lease), "X-Penstock-Rows": str(rows)}
         self._call(
             lambda driver: driver.command(
                 sql, data=body, use_database=False, transport_settings=headers
@@ -299,6 +318,10 @@ class _Text:
 
     def __str__(self) -> str:
         return self._value
+
+
+def _lease(lease: str) -> dict[str, str]:
+    return {"X-Penstock-Lease": lease} if lease else {}
 
 
 def _trim(text: str) -> str:

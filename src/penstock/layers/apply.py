@@ -112,7 +112,7 @@ def apply(
         InvalidProjectError: the engine refuses a statement of the files.
     """
     terms = terms or Terms()
-    with _alone(journal):
+    with alone(journal):
         for name in databases(project):
             client.execute(f"CREATE DATABASE IF NOT EXISTS `{name}`")
         found = _attempt(project, client, journal, terms)
@@ -162,7 +162,12 @@ def _state(project: Project, client: Client, journal: Journal) -> State:
 
 
 @contextmanager
-def _alone(journal: Journal) -> Iterator[None]:
+def alone(journal: Journal) -> Iterator[None]:
+    """Be the only one who changes tables and views, or the rows they were made of.
+
+    Raises:
+        DataDirTakenError: another process is at it; names it.
+    """
     held = "another process applies changes to this data"
     with Ownership(journal.lock, held=held):
         yield

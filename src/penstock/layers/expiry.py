@@ -48,6 +48,10 @@ class Expiry:
         """Whether silver may have dropped rows of a batch that arrived then."""
         return _past(self.silver_ms, ingested_ms)
 
+    def bronze_since_ms(self) -> int:
+        """The time of arrival since when bronze keeps all rows, epoch milliseconds."""
+        return _since(self.bronze_ms)
+
     def bronze_right(self, rows: int, ingested_ms: int, found: Counted) -> bool:
         """Whether bronze holds as many rows of a batch as it must, at its age."""
         return found.rows == rows or (found.rows < rows and self.bronze(ingested_ms))

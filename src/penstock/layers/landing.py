@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from penstock.engine.client import Client
     from penstock.project.objects import Project, Relation
     from penstock.sources.replayable import Frame, Replayable
-    from penstock.store.ledger import Batch, Intent, Ledger
+    from penstock.store.ledger import Batch, Intent, Ledger, Stream
 
 StateName = Literal["idle", "live", "recovering", "blocked"]
 """How a source's landing is."""
@@ -174,6 +174,11 @@ class Lander:
         stream = self.ledger.stream(self.source.domain, self.source.name, self.source.incarnation)
         self._stream = replace(stream, epoch=self.ledger.lease(stream.id))
         self.source.resume(self.ledger.positions(stream.id))
+
+    @property
+    def stream(self) -> Stream:
+        """The stream, under the lease that `start` has taken."""
+        return self._stream
 
     def run(self, stop: threading.Event) -> None:
         """Land batches until told to stop; nothing is ever skipped."""

@@ -2,7 +2,7 @@
 
 For each source: what the ledger says was received = bronze = silver + dead letters, batch by
 batch; and each gold that says what it conserves equals the same query over silver. A batch that
-is still being landed is left out, and listed.
+is still being landed, or whose dead letters are still being replayed, is left out, and listed.
 """
 
 from __future__ import annotations
@@ -143,6 +143,8 @@ class _Look:
         source = lander.source
         self._stream = ledger.stream(source.domain, source.name, source.incarnation).id
         self._after = 0
+        self._replaying = ledger.replaying()
+        self._left_out = 0
         self.report = SourceReport(f"{source.domain}/{source.name}")
 
     def closed(self) -> None:
@@ -164,6 +166,9 @@ class _Look:
             self.report.open.append(Open(intent.batch, intent.rows, found.rows, found.silver))
         page = self._ledger.batches(self._stream, after=self._after)
         self._page(page, f"_batch > {self._after}", {intent.batch for intent in intents})
+        if self._left_out:
+            text = f"{self._left_out} batches: the replay of their dead letters is not at its end"
+            self.report.uncompared.append(text)
 
     def _page(self, page: list[Batch], which: str, left_out: set[int]) -> None:
         found = counted(self.lander, self._client, which)
@@ -182,6 +187,12 @@ class _Look:
         expiry = target.expiry
         report.received += batch.rows
         report.batches += 1
+        if batch.batch in self._replaying:  # half of it may be stored: by the ledger alone
+            report.bronze += batch.rows
+            report.dead_letters += batch.dead
+            report.silver += batch.good
+            self._left_out += 1
+            return
         # Beyond a TTL the ledger's counts are what is left.
         old = expiry.bronze(batch.ingested_ms)
         report.bronze += batch.rows if old else found.rows
@@ -209,6 +220,7 @@ def _golds(
     first.gold = compared.values
     first.uncompared += compared.uncompared
     half = [o.batch for report in reports for o in report.open if o.bronze or o.silver]
+    half += sorted(ledger.replaying())
     if half and compared.differences:
         text = f"batch {half[0]} is half stored, so gold cannot be compared yet"
         first.uncompared += [f"{d.relation} {d.where}: {text}" for d in compared.differences]

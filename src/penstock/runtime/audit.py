@@ -45,6 +45,11 @@ def boot_id() -> str:
     return subprocess.run(words, capture_output=True, text=True, check=False).stdout.strip()
 
 
+def has_rebooted(ledger: Ledger) -> bool:
+    """Whether this is another boot than the one the ledger was last opened in."""
+    return ledger.get("boot_id") not in {None, boot_id()}
+
+
 def audit(project: Project, landers: Sequence[Lander], ledger: Ledger) -> int:
     """Compare what the ledger says is stored with the engine, where that is due.
 
@@ -60,11 +65,10 @@ def audit(project: Project, landers: Sequence[Lander], ledger: Ledger) -> int:
         LandingBlockedError: a batch is not there whole; names it.
         LedgerError: the ledger is empty, and its tables have batches of another one.
     """
-    here = boot_id()
     if not ledger.batches(limit=1) and not ledger.open_intents():
         for lander in landers:
             _check_empty(lander)
-    rebooted = ledger.get("boot_id") not in {None, here}
+    here, rebooted = boot_id(), has_rebooted(ledger)
     due = rebooted or ledger.get("clean_stop") != "yes"
     ledger.put("clean_stop", "no")
     compared = catch_up(landers, ledger) if due else 0
@@ -93,14 +97,15 @@ def catch_up(landers: Sequence[Lander], ledger: Ledger, *, before_ms: int | None
     names = {s.id: (s.domain, s.source) for s in ledger.streams()}
     here = {(lander.source.domain, lander.source.name): lander for lander in landers}
     compared = 0
+    replaying = ledger.replaying()  # a replay counts its batches itself, when it comes to its end
     while batches := ledger.unaudited(limit=_PAGE, before_ms=before_ms):
         others: Counter[str] = Counter()
         for stream_id in {batch.stream_id for batch in batches}:
             lander = here.get(names[stream_id])
-            own = [batch for batch in batches if batch.stream_id == stream_id]
+            own = [b for b in batches if b.stream_id == stream_id and b.batch not in replaying]
             if lander is None:
                 others["/".join(names[stream_id])] += len(own)
-            else:
+            elif own:
                 _check(lander, own)
                 compared += len(own)
         for source, passed in others.items():

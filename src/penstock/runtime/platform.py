@@ -37,6 +37,7 @@ from penstock.runtime.audit import audit, catch_up
 from penstock.runtime.changes import Changes
 from penstock.runtime.freshness import Freshness
 from penstock.runtime.pulse import Pulse
+from penstock.runtime.replaying import Replaying
 from penstock.runtime.shared import Shared
 from penstock.runtime.snapshot import Snapshots, discard
 from penstock.serve.app import Application, Services
@@ -47,6 +48,7 @@ from penstock.store.database import Store
 from penstock.store.idempotency import IdempotencyKeys
 from penstock.store.journal import Journal
 from penstock.store.ledger import Ledger
+from penstock.store.replays import Replays
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -151,6 +153,9 @@ class Platform:
                 stop=self._stop,
                 slice_rows=self.settings.number("backfill_rows"),
             )
+            self._replaying = Replaying(
+                self.changes, Replays(self.store), self._versions.bump, self._stop.is_set
+            )
         except PenstockError:
             self.stop()
             raise
@@ -171,6 +176,7 @@ class Platform:
                 max_body=self.settings.number("max_body"),
                 snapshot=self.snapshot,
                 apply=self._apply,
+                replay=self.replay,
                 key=owner_key(self.data),
             )
         )
@@ -211,6 +217,8 @@ class Platform:
         self._stop.set()
         for thread in self._threads:
             thread.join(30)
+        if hasattr(self, "_replaying"):
+            self._replaying.settle(30)
         for source in list(self._sources.values()):
             source.close()
         if self._audited:  # else the next start has the same doubts as this one
@@ -239,7 +247,21 @@ class Platform:
 
     def _reconcile(self) -> dict[str, Any]:
         """The proof of counts, as a document."""
-        return as_document(reconcile(self.project, self.landers, self.client, self.ledger))
+        with self._replaying.still:
+            return as_document(reconcile(self.project, self.landers, self.client, self.ledger))
+
+    def replay(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """Land dead letters again that are good by now; or say what would become of them.
+
+        Args:
+            asked: as for `Replaying.run`.
+
+        Raises:
+            PenstockError: what is in the way, and what to do.
+        """
+        with self._adopting:  # views and bronze's judgement stay as they are meanwhile
+            self._audit()
+            return self._replaying.run(asked)
 
     def snapshot(self) -> dict[str, Any]:
         """Take a snapshot of the data directory, with the landing held for a moment.
@@ -293,7 +315,7 @@ class Platform:
                 for name, (done, slices) in list(self.changes.filling.items())
             ],
             "history": self.history(),
-            "problems": self.problems(),
+            "problems": [*self.problems(), *self._replaying.problems()],
         }
 
     @property
@@ -389,7 +411,8 @@ class Platform:
         """
         older = int((time.time() - self.settings.seconds("spool_keep")) * 1000)
         if self.ledger.unaudited(limit=1, before_ms=older - _AUDIT_MS):
-            catch_up(self.landers, self.ledger, before_ms=older)
+            with self._replaying.still:
+                catch_up(self.landers, self.ledger, before_ms=older)
         for source in list(self._sources.values()):
             source.spool.forget(older_ms=min(older, self._idempotency.since_ms))
 
@@ -415,11 +438,12 @@ class Platform:
             _log.error("backfill_stopped", reason=str(error))
 
     def _audit(self) -> None:
-        """Take the streams over, and count again where that is due; once."""
+        """Take the streams over, end a replay, and count again where that is due; once."""
         if self._audited:
             return
         for lander in self.landers:
             lander.start()
+        self._replaying.resume()
         audited = audit(self.project, self.landers, self.ledger)
         if audited:
             _log.info("boot_audit", batches=audited)

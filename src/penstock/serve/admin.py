@@ -26,6 +26,8 @@ class Admin:
         apply: applies a plan with the landing held; gets `drop`, `forward_only`, `fingerprint` and
             `project`, the folder that is meant; gives what was done.
         snapshot: takes a snapshot into the data directory; gives its document.
+        replay: lands dead letters again that are good by now; gets `source`, `reason`, `upto` and
+            `project`, and `look`, which changes nothing; gives what becomes of them.
     """
 
     def __init__(
@@ -33,27 +35,39 @@ class Admin:
         key: str,
         apply: Callable[[Mapping[str, Any]], dict[str, Any]],
         snapshot: Callable[[], dict[str, Any]],
+        replay: Callable[[Mapping[str, Any]], dict[str, Any]],
     ) -> None:
         self._key, self._apply, self._snapshot = key, apply, snapshot
+        self._replay = replay
 
     async def apply(self, request: Request) -> Response:
         """`POST /v1/admin/apply`."""
-        if (refused := self._stranger(request)) is not None:
-            return refused
-        try:
-            body = json.loads(await request.body() or b"{}")
-            done = await asyncio.to_thread(self._apply, body)
-        except ValueError:
-            return problem(400, "No JSON", "the body is no JSON", code="no_json")
-        except PenstockError as error:
-            return _refusal(error)
-        return JSONResponse(done)
+        return await self._asked(request, self._apply, "Not applied")
+
+    async def replay(self, request: Request) -> Response:
+        """`POST /v1/admin/replay`."""
+        return await self._asked(request, self._replay, "Not replayed")
 
     async def snapshot(self, request: Request) -> Response:
         """`POST /v1/admin/snapshot`: where it is and what is in it."""
         if (refused := self._stranger(request)) is not None:
             return refused
         return JSONResponse(await asyncio.to_thread(self._snapshot))
+
+    async def _asked(
+        self, request: Request, work: Callable[[Mapping[str, Any]], dict[str, Any]], refused: str
+    ) -> Response:
+        """Do what the body asks for; `refused` is the title of a refusal."""
+        if (stranger := self._stranger(request)) is not None:
+            return stranger
+        try:
+            body = json.loads(await request.body() or b"{}")
+            done = await asyncio.to_thread(work, body)
+        except ValueError:
+            return problem(400, "No JSON", "the body is no JSON", code="no_json")
+        except PenstockError as error:
+            return _refusal(error, refused)
+        return JSONResponse(done)
 
     def _stranger(self, request: Request) -> Response | None:
         """The refusal of a request without the key; None where it has it."""
@@ -65,17 +79,17 @@ class Admin:
         return problem(401, "No key", what, code="no_key", next_step=how)
 
 
-def _refusal(error: PenstockError) -> Response:
+def _refusal(error: PenstockError, title: str) -> Response:
     """The error as it would have come from the command, with its exit code."""
     status = (
         409 if isinstance(error, RefusedChangeError | InvalidProjectError | UsageError) else 500
     )
     body = {
         "type": "about:blank",
-        "title": "Not applied",
+        "title": title,
         "status": status,
         "detail": error.what,
-        "code": "not_applied",
+        "code": title.lower().replace(" ", "_"),
         "next": error.next_step,
         "exit_code": error.exit_code,
         "reference": error.reference,

@@ -59,7 +59,8 @@ class Services:
         max_body: most bytes of a request's body.
         snapshot: takes a snapshot of the data directory.
         apply: brings the database to what the files say; gets and gives JSON.
-        key: of the data directory; who has it may call the two.
+        replay: lands dead letters again that are good by now; gets and gives JSON.
+        key: of the data directory; who has it may call the three.
     """
 
     project: Project
@@ -74,6 +75,7 @@ class Services:
     max_body: int
     snapshot: Callable[[], dict[str, Any]]
     apply: Callable[[Mapping[str, Any]], dict[str, Any]]
+    replay: Callable[[Mapping[str, Any]], dict[str, Any]]
     key: str
 
 
@@ -93,7 +95,7 @@ class Application:
         ingest = Ingest(services.sources, landing, services.idempotency, services.max_body)
         self.live = Live(endpoints, services.versions, self._documents())
         self._openapi = document(services.project)
-        admin = Admin(services.key, services.apply, services.snapshot)
+        admin = Admin(services.key, services.apply, services.snapshot, services.replay)
         routes = [
             Route("/v1/ingest/{domain}/{source}", ingest.__call__, methods=["POST"]),
             Route("/v1/ingest/{source}", ingest.__call__, methods=["POST"]),
@@ -105,6 +107,7 @@ class Application:
             Route("/v1/reconcile", self._reconcile),
             Route("/v1/admin/apply", admin.apply, methods=["POST"]),
             Route("/v1/admin/snapshot", admin.snapshot, methods=["POST"]),
+            Route("/v1/admin/replay", admin.replay, methods=["POST"]),
             Route("/openapi.json", self._describe),
             Route("/metrics", self._metrics),
             Route("/healthz", _healthy),

@@ -33,7 +33,7 @@ from penstock.store.records import (
     intent_of,
     spans_of,
 )
-from penstock.store.schema import BATCH, NOTE, POSITION, STREAM, TABLE_VERSION
+from penstock.store.schema import BATCH, NOTE, POSITION, REPLAY, STREAM, TABLE_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -137,7 +137,7 @@ class Ledger:
         where = f"{stream.domain}/{stream.source}"
         _check_spans(spans, rows, where)
         with self.store.writing() as connection:
-            held = _fence(connection, stream.id, stream.epoch)
+            held = fence(connection, stream.id, stream.epoch)
             values = {
                 "stream_id": stream.id,
                 "epoch": stream.epoch,
@@ -177,7 +177,7 @@ class Ledger:
             LedgerError: the intent is closed, or belongs to another stream.
         """
         with self.store.writing() as connection:
-            held = _fence(connection, stream.id, stream.epoch)
+            held = fence(connection, stream.id, stream.epoch)
             row = _open_row(connection, intent, held)
             one = BATCH.c.batch == row.batch
             connection.execute(sa.update(BATCH).where(one).values(epoch=stream.epoch))
@@ -230,7 +230,7 @@ class Ledger:
                 .values(good=good, dead=dead, **closed)
             )
             _add_up(connection, row, good, dead)
-            _bump(connection, tables)
+            bump(connection, tables)
             return batch_of(_batch_row(connection, row.batch))
 
     def last_batch(self) -> int:
@@ -295,7 +295,14 @@ class Ledger:
     def bump(self, tables: Sequence[str]) -> None:
         """Raise the versions of tables, named `database.table`, that have changed."""
         with self.store.writing() as connection:
-            _bump(connection, tables)
+            bump(connection, tables)
+
+    def replaying(self) -> frozenset[int]:
+        """Return the closed batches whose dead letters are just being landed again."""
+        query = sa.select(REPLAY.c.batches).where(REPLAY.c.open)
+        with self.store.reading() as connection:
+            stored = connection.scalars(query).all()
+        return frozenset(batch for batches in stored for batch, _ in batches)
 
     def versions(self) -> dict[str, int]:
         """Return table → version; a table that never changed is missing: its version is 0."""
@@ -332,7 +339,7 @@ def _check_spans(spans: Sequence[Span], rows: int, where: str) -> None:
         raise LedgerError(f"the ledger refuses {fault}", where=where)
 
 
-def _fence(connection: sa.Connection, stream_id: int, epoch: int) -> sa.Row[Any]:
+def fence(connection: sa.Connection, stream_id: int, epoch: int) -> sa.Row[Any]:
     """Return the stream's row if `epoch` is its lease; held to the end of the transaction."""
     query = sa.select(STREAM).where(STREAM.c.id == stream_id).with_for_update()
     row = connection.execute(query).one_or_none()
@@ -349,7 +356,7 @@ def _fence(connection: sa.Connection, stream_id: int, epoch: int) -> sa.Row[Any]
 
 def _held_row(connection: sa.Connection, intent: Intent) -> sa.Row[Any]:
     """Return the row of an open intent whose holder still has the lease."""
-    held = _fence(connection, intent.stream_id, intent.epoch)
+    held = fence(connection, intent.stream_id, intent.epoch)
     row = _open_row(connection, intent, held)
     if row.epoch != intent.epoch:
         raise LedgerError(
@@ -430,7 +437,8 @@ def _add_up(connection: sa.Connection, row: sa.Row[Any], good: int, dead: int) -
     )
 
 
-def _bump(connection: sa.Connection, tables: Sequence[str]) -> None:
+def bump(connection: sa.Connection, tables: Sequence[str]) -> None:
+    """Raise the versions of tables within a transaction."""
     # Sorted: two writers that lock rows one by one must meet them in the same order.
     names = sorted(set(tables))
     if not names:

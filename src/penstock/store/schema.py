@@ -4,7 +4,8 @@
 
     stream         one source of one domain, its lease epoch and its running totals
       ├── position   part → next row; names the one batch that is open on the part, if any
-      └── batch      what was, or is being, landed: an intent while `closed_no` is NULL
+      ├── batch      what was, or is being, landed: an intent while `closed_no` is NULL
+      └── replay     dead letters that are, or were, landed again: an intent while `open`
     table_version  how often a table of the engine has changed: the key of cached answers
     ingest_key     bodies sent with an Idempotency-Key: what was answered, or how far it got
     note           small facts by key (boot id, clean stop, progress)
@@ -20,7 +21,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-HEAD = "0004"
+HEAD = "0005"
 """The schema this version of Penstock works with: the last revision under `migrations/versions`."""
 
 METADATA = sa.MetaData(
@@ -88,6 +89,29 @@ POSITION = sa.Table(
     sa.Column("next_row", sa.BigInteger, nullable=False),
     # One column, hence at most one open intent a part, by construction.
     sa.Column("open_batch", sa.ForeignKey("batch.batch")),
+)
+
+REPLAY = sa.Table(
+    "replay",
+    METADATA,
+    sa.Column("id", _NUMBERED, primary_key=True),
+    sa.Column("stream_id", sa.ForeignKey("stream.id"), nullable=False),
+    sa.Column("epoch", sa.BigInteger, nullable=False),
+    sa.Column("spans", sa.JSON, nullable=False),  # [[part, start, stop], …], each of its rows
+    sa.Column("batches", sa.JSON, nullable=False),  # [[batch, rows], …] that the rows came in
+    sa.Column("rows", sa.BigInteger, nullable=False),
+    sa.Column("fingerprint", sa.Text, nullable=False),
+    sa.Column("token", sa.Text, nullable=False),
+    # The newest batch when it was opened: by what has landed since, a table may forget its token.
+    # -1 where a power cut may have taken the token; then only counting tells what is stored.
+    sa.Column("newest_batch", sa.BigInteger, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("error", sa.Text, nullable=False),
+    sa.Column("open", sa.Boolean, nullable=False),
+    sa.Column("landed", sa.BigInteger, nullable=False),
+    sa.Column("opened_ms", sa.BigInteger, nullable=False),
+    sa.Column("closed_ms", sa.BigInteger),
+    sqlite_autoincrement=True,
 )
 
 TABLE_VERSION = sa.Table(

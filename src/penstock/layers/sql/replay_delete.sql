@@ -1,0 +1,3 @@
+/* Deletes the old rows of records that were landed again. */
+ALTER TABLE {bronze} DELETE WHERE {dead}
+SETTINGS max_query_size = {long}

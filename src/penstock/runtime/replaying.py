@@ -1,0 +1,187 @@
+"""Replays of dead letters for a platform: asked for by a command, or gone on with at a start."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from penstock.errors import EngineError, LandingBlockedError, RefusedChangeError, UsageError
+from penstock.layers.apply import alone
+from penstock.layers.conservation import compare
+from penstock.layers.judging import Asked
+from penstock.layers.reconcile import by_silver
+from penstock.layers.replay import Replayer
+from penstock.project.objects import nearest
+from penstock.runtime.audit import has_rebooted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from penstock.layers.conservation import Difference
+    from penstock.layers.judging import Verdict
+    from penstock.layers.landing import Lander
+    from penstock.runtime.changes import Changes
+    from penstock.store.replays import Replays
+
+_HOUR = 3600  # a deduplication window holds an hour of inserts: `penstock check` sees to it
+_log = structlog.get_logger(__name__)
+
+
+@dataclass
+class Replaying:
+    """The replays of one platform, one at a time.
+
+    Attributes:
+        changes: of its database: the project as it is applied, its landers, ledger and journal.
+        replays: in the ledger.
+        changed: told which tables a replay has changed.
+        stopping: whether the platform is being stopped.
+        still: held while a chunk is landed: who counts what is stored waits for it.
+    """
+
+    changes: Changes
+    replays: Replays
+    changed: Callable[[tuple[str, ...]], None]
+    stopping: Callable[[], bool]
+    still: threading.Lock = field(default_factory=threading.Lock)
+    _stuck: str = field(default="", init=False)
+
+    def run(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """Land dead letters again that are good by now; an open replay is gone on with first.
+
+        Args:
+            asked: `source` (`readings` or `homes/readings`; empty is all), `reason` (its start),
+                `upto` (the newest batch looked at), `look` (change nothing), and `project`, the
+                folder that is meant.
+
+        Returns:
+            `good`, `stay`, `landed`, `upto`, and each source with the fates of its dead letters.
+
+        Raises:
+            UsageError: no such source, or another project runs.
+            RefusedChangeError: an apply was cut short, or a view would get records twice.
+            DataDirTakenError: another process is applying.
+            LandingBlockedError: the engine does not take them.
+        """
+        self._refuse_other(asked)
+        landers = self._wanted(str(asked.get("source", "")))
+        with alone(self.changes.journal):
+            if self.changes.journal.unfinished() is not None:
+                raise RefusedChangeError(
+                    "an apply was cut short: dead letters are not replayed in the middle of it",
+                    next_step="go on with it first: penstock apply",
+                )
+            with self.still:
+                for lander in self.changes.landers:
+                    self._replayer(lander).resume()
+            self._stuck = ""
+            upto = int(asked.get("upto") or self.changes.ledger.last_batch())
+            opened = tuple(intent.batch for intent in self.changes.ledger.open_intents())
+            which = Asked(str(asked.get("reason", "")), upto, opened)
+            look = bool(asked.get("look"))
+            found = {}
+            for lander in landers:
+                replayer = self._replayer(lander, still=self.still)
+                found[_name(lander)] = (replayer.outlook if look else replayer.run)(which)
+        return _document(found, upto, landed=not look)
+
+    def resume(self) -> None:
+        """Go on with a replay that a crash cut short; where that fails, it is shown as a problem.
+
+        Its batches are left out by whoever counts; nothing else has to wait for it.
+        """
+        rebooted = has_rebooted(self.changes.ledger)
+        for lander in self.changes.landers:
+            try:
+                with self.still:
+                    self._replayer(lander).resume(rebooted=rebooted)
+            except (EngineError, LandingBlockedError) as error:
+                self._stuck = f"{error.what}; {error.next_step}"
+                _log.error("replay_blocked", source=_name(lander), reason=error.what)
+
+    def settle(self, seconds: float) -> None:
+        """Wait until no chunk is being landed; none is begun while the platform is stopping."""
+        if self.still.acquire(timeout=seconds):
+            self.still.release()
+
+    def problems(self) -> list[dict[str, str | int]]:
+        """What keeps a replay from its end, as one line of a status."""
+        if not self._stuck:
+            return []
+        return [{"file": "dead letters", "line": 0, "cause": self._stuck, "hint": ""}]
+
+    def _replayer(self, lander: Lander, still: threading.Lock | None = None) -> Replayer:
+        project = self.changes.project
+        replayer = Replayer(
+            lander,
+            self.replays,
+            lambda: self._golds(lander),
+            int(project.inserts_per_second * _HOUR),
+            self.changed,
+        )
+        replayer.stopping = self.stopping
+        if still is not None:
+            replayer.still = still
+        return replayer
+
+    def _golds(self, lander: Lander) -> list[Difference]:
+        """Differences between the silver of a source and its golds, with its landing held."""
+        group = next(g for g in by_silver(self.changes.landers) if lander in g)
+        with ExitStack() as held:
+            for each in group:
+                held.enter_context(each.hold)
+            found = compare(self.changes.project, group, lander.client, self.changes.ledger)
+        return found.differences
+
+    def _refuse_other(self, asked: Mapping[str, Any]) -> None:
+        root = str(self.changes.project.root)
+        if asked.get("project", root) != root:
+            raise UsageError(
+                f"the running platform serves {root}, not {asked['project']}",
+                next_step=f"penstock dead-letters replay --project {root}",
+            )
+
+    def _wanted(self, source: str) -> list[Lander]:
+        """The landers of a source's name, or all. Raises UsageError where there is none."""
+        landers = self.changes.landers
+        wanted = [each for each in landers if source in ("", _name(each), each.source.name)]
+        if not wanted or (source and len(wanted) > 1):
+            known = sorted(map(_name, landers))
+            near = nearest(source, [*known, *(each.source.name for each in landers)])
+            how_many = "more than one source is" if wanted else "there is no source"
+            raise UsageError(
+                f"{how_many} called {source!r}",
+                next_step=f"did you mean {near!r}?"
+                if near and not wanted
+                else f"known: {', '.join(known) or 'none'}",
+            )
+        return wanted
+
+
+def _name(lander: Lander) -> str:
+    return f"{lander.source.domain}/{lander.source.name}"
+
+
+def _document(found: Mapping[str, Verdict], upto: int, *, landed: bool) -> dict[str, Any]:
+    sources = [
+        {
+            "source": name,
+            "good": verdict.good,
+            "stay": verdict.stay,
+            "fates": [asdict(fate) for fate in verdict.fates.values()],
+        }
+        for name, verdict in found.items()
+    ]
+    good = sum(verdict.good for verdict in found.values())
+    stay = sum(verdict.stay for verdict in found.values())
+    return {
+        "upto": upto,
+        "good": good,
+        "stay": stay,
+        "landed": good if landed else 0,
+        "sources": sources,
+    }

@@ -1,0 +1,141 @@
+"""`penstock dead-letters replay`: what it shows, asks, lands and refuses."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import httpx2 as httpx
+import pytest
+from tests.contract.conftest import EXAMPLES, environment, reading, running
+from tests.contract.test_apply_running import command, edit
+
+from penstock.engine.datadir import Ownership
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from tests.contract.conftest import Up
+
+BRONZE = "homes/bronze/raw_sensors.sql"
+POINTS = "JSONExtract(replaceAll({}, ',5\"', '.5\"'), 'Tuple(home_id"
+ARRIVALS = """
+CREATE TABLE homes.arrivals (_source String, rows UInt64) ENGINE = SummingMergeTree ORDER BY _source
+;
+CREATE MATERIALIZED VIEW homes.arrivals_mv TO homes.arrivals AS
+SELECT _source, count() AS rows FROM homes.raw_sensors GROUP BY _source
+"""
+
+
+class Place:
+    """A platform with dead letters, its folder, and commands about it."""
+
+    def __init__(self, root: Path, up: Up) -> None:
+        self.root, self.up = root, up
+
+    def replay(self, *words: str) -> subprocess.CompletedProcess[str]:
+        line = [sys.executable, "-m", "penstock.cli", "dead-letters", "replay", *words]
+        return subprocess.run(
+            [*line, "--project", str(self.root), "--data", str(self.up.data)],
+            capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL,
+            env=environment(), check=False,
+        )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def place(
+    tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]
+) -> Iterator[Place]:
+    folder = tmp_path_factory.mktemp("replay")
+    root, data = folder / "examples", folder / "data"
+    shutil.copytree(EXAMPLES, root, ignore=shutil.ignore_patterns(".data"))
+    with running(root, data, free_port, PENSTOCK_BATCH_AGE="50ms") as up:
+        rows = [
+            *(reading(home=n, temperature=f"{n},5") for n in range(10)),
+            *(reading(home=n, temperature="1,5", energy="much") for n in range(3)),
+            {"home_id": 1, "temperature": 20.5},
+            *(reading(home=n) for n in range(5)),
+        ]
+        body = b"".join(json.dumps(row).encode() + b"\n" for row in rows)
+        assert up.post(body, kind="application/x-ndjson", wait="true").status_code == 200
+        yield Place(root, up)
+
+
+def test_before_the_sql_is_mended_nothing_would_be_good(place: Place) -> None:
+    done = place.replay("--yes")
+    assert done.returncode == 0, done.stderr
+    assert "stays: temperature_value: 0,5" in done.stdout
+    assert "nothing would be good now, 14 stay dead letters; next: mend the SQL" in done.stderr
+    assert "penstock apply --project" in done.stderr
+
+
+def test_names_and_locks_are_minded(place: Place) -> None:
+    wrong = place.replay("homes/reading", "--yes")
+    assert wrong.returncode == 2
+    assert "did you mean 'homes/readings'?" in wrong.stderr
+    with Ownership(place.up.data / "apply.lock"):
+        held = place.replay("readings", "--yes")
+    assert held.returncode == 1
+    assert "another process applies changes to this data" in held.stderr
+    url = f"{place.up.url}/v1/admin/replay"
+    assert httpx.post(url, json={}).status_code == 401
+    key = {"Authorization": f"Bearer {place.up.front.key}"}
+    other = httpx.post(url, json={"project": "/elsewhere"}, headers=key)
+    assert (other.status_code, other.json()["code"]) == (409, "not_replayed")
+
+
+@pytest.mark.slow
+def test_a_mended_reason_lands_once_and_another_reason_is_told(place: Place) -> None:
+    for name in ("_raw", "record"):
+        edit(place.root, BRONZE, f"JSONExtract({name}, 'Tuple(home_id", POINTS.format(name))
+    ports = (place.up.port, place.up.front.port)
+    applied = command("apply", place.root, place.up.data, ports, "--yes")
+    assert applied.returncode == 0, applied.stderr
+    unasked = place.replay()
+    assert unasked.returncode == 3
+    assert "10 dead letters would be landed, and somebody has to agree" in unasked.stderr
+    lines = [" ".join(line.split()) for line in unasked.stdout.splitlines()]
+    assert "homes/readings temperature_value 10 good 1 0" in lines
+    assert "homes/readings temperature_value 3 stays: energy_value: much 1 10" in lines
+    assert "homes/readings ts_missing 1 stays: ts_missing 1 13" in lines
+    version = place.up.http.get("/v1/endpoints/homes/homes_now.json").headers["etag"]
+    few = place.replay("readings", "--reason", "temperature_value: 3", "--yes")
+    assert few.returncode == 0, few.stderr
+    assert "1 landed, 0 stay dead letters; next: penstock reconcile" in few.stderr
+    done = place.replay("--yes", "--json")
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert (document["landed"], document["good"], document["stay"]) == (9, 9, 4)
+    (source,) = document["sources"]
+    assert source["source"] == "homes/readings"
+    assert [(f["reason"], f["now"], f["rows"]) for f in source["fates"]] == [
+        ("temperature_value", "", 9),
+        ("temperature_value", "energy_value", 3),
+        ("ts_missing", "ts_missing", 1),
+    ]
+    balance = place.up.status()["balance"]
+    assert (balance["silver"], balance["dead_letters"], balance["difference"]) == (15, 4, 0)
+    assert place.up.http.get("/v1/reconcile").json()["ok"]
+    found = place.up.front.ask(
+        "SELECT count(), sum(temperature) FROM homes.readings WHERE temperature IS NOT NULL"
+    )
+    assert found.text.split() == ["10", "50"]
+    again = place.replay("--yes")
+    assert (again.returncode, "4 stay" in again.stderr) == (0, True)
+    assert place.up.http.get("/v1/endpoints/homes/homes_now.json").headers["etag"] != version
+
+
+def test_a_view_that_takes_every_record_is_in_the_way(place: Place) -> None:
+    """It has had the dead letters: landed again, they would be in it twice."""
+    place.up.front.do(*ARRIVALS.split(";"))
+    try:
+        refused = place.replay("--yes")
+        assert refused.returncode == 3
+        assert "view arrivals_mv takes every record of raw_sensors" in refused.stderr
+    finally:
+        place.up.front.do("DROP TABLE homes.arrivals_mv", "DROP TABLE homes.arrivals")
+    assert place.replay("--yes").returncode == 0
