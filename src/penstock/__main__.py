@@ -2,9 +2,12 @@
 
 import sys
 
+from penstock import interrupts
+
 
 def main() -> None:
     """Run one command; Ctrl-C ends it with 130, however early it comes."""
+    interrupts.listen()
     try:
         from penstock.cli import main as run  # noqa: PLC0415 - a Ctrl-C during it is caught here
 

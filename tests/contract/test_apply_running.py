@@ -67,7 +67,7 @@ def test_a_running_platform_is_changed_with_its_landing_held(
         assert "homes/hourly_stats" in document["steps"][0]["readers"]["relations"]
         unasked = command("apply", root, data, ports)
         assert unasked.returncode == 3
-        assert "need somebody who agrees" in unasked.stderr
+        assert "somebody has to agree" in unasked.stderr
         _only_with_the_key(up, document["fingerprint"])
         assert up.http.get("/v1/endpoints/homes/flagged.json").status_code == 404
         done = command("apply", root, data, ports, "--yes", "--json")
@@ -84,7 +84,7 @@ def test_a_running_platform_is_changed_with_its_landing_held(
         edit(root, GOLD, "ORDER BY (minute, region, arrived)", "ORDER BY (region, minute, arrived)")
         filled = command("apply", root, data, ports, "--yes", "--json")
         assert filled.returncode == 0, filled.stderr
-        assert "has to be filled from homes.readings (15 rows)" in filled.stdout
+        assert "filled homes.city_minute anew from 15 rows" in filled.stdout
         key = "SELECT sorting_key FROM system.tables WHERE name = 'city_minute'"
         assert up.front.ask(key).text.strip() == "region, minute, arrived"
         post(up, 5)

@@ -372,7 +372,7 @@ def test_what_stored_rows_have_to_be_computed_for_is_a_backfill(
         filled.apply()  # nobody is there who carries one out
     taken: list[str] = []
 
-    def fill(step: object) -> None:
+    def fill(step: object, _consent: object) -> None:
         """What the backfill leaves behind, in one go."""
         name = file.split("/")[1]
         taken.append(str(step))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 import time
 from contextlib import contextmanager
@@ -217,6 +219,29 @@ def test_a_kill_at_any_statement_leaves_no_trace(filling: Filling, what: str) ->
     client.close()
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("number", range(1, 5))
+def test_landing_waits_until_the_tables_have_changed_places(filling: Filling, number: int) -> None:
+    """The engine is killed at each statement of it, the platform lives, and rows go on coming."""
+    landing = filling.landing
+    filling.write("hourly_stats", hourly(filling))
+    do, left = Beside._do, [number]
+
+    def dies(self: Beside, sql: str) -> None:
+        placing = any(b.state == "placing" for b in Backfills(landing.store).unfinished())
+        left[0] -= placing
+        if placing and left[0] == 0:
+            os.kill(landing.engine.pid, signal.SIGKILL)
+            raise EngineError("the engine is gone")
+        do(self, sql)
+
+    with pytest.MonkeyPatch.context() as patched, sending(landing):
+        patched.setattr(Beside, "_do", dies)
+        filling.apply()
+    assert left[0] <= 0
+    filling.right()
+
+
 def test_the_engine_may_die_at_any_slice(filling: Filling) -> None:
     client = filling.landing.client
     filling.write("by_region", BY_REGION)
@@ -278,6 +303,89 @@ def test_slices_that_do_not_fit_into_memory_together_are_stored_one_by_one(
     assert max(together) > 1
     assert set(together[together.index(max(together)) + 1 :]) == {1}
     filling.right()
+
+
+GOLDS = {
+    "its own TTL": (
+        (
+            "(day Date, rows SimpleAggregateFunction(sum, UInt64)) ENGINE = AggregatingMergeTree "
+            "ORDER BY day TTL day + INTERVAL 3 DAY"
+        ),
+        "SELECT toDate(ts) AS day, count() AS rows FROM readings GROUP BY day",
+    ),
+    "sums of zero are dropped": (
+        (
+            "(home_id UInt32, ts DateTime64(3), cold UInt64) ENGINE = SummingMergeTree "
+            "ORDER BY (home_id, ts)"
+        ),
+        "SELECT home_id, ts, countIf(temperature < 16) AS cold FROM readings GROUP BY home_id, ts",
+    ),
+    "one of its numbers is summed": (
+        "(day Date, rows UInt64, price Decimal(9, 2)) ENGINE = SummingMergeTree(rows) ORDER BY day",
+        (
+            "SELECT toDate(ts) AS day, count() AS rows, toDecimal32(3.5, 2) AS price FROM readings "
+            "GROUP BY day"
+        ),
+    ),
+    "times are cut": (
+        (
+            "(home_id UInt32, last SimpleAggregateFunction(max, DateTime('UTC'))) "
+            "ENGINE = AggregatingMergeTree ORDER BY home_id"
+        ),
+        (
+            "SELECT home_id, max(ts) + toIntervalMillisecond(123) AS last FROM readings "
+            "GROUP BY home_id"
+        ),
+    ),
+    "numbers are rounded": (
+        (
+            "(home_id UInt32, energy SimpleAggregateFunction(sum, Decimal(38, 3))) "
+            "ENGINE = AggregatingMergeTree ORDER BY home_id"
+        ),
+        (
+            "SELECT home_id, sum(toFloat64(ifNull(energy, 0))) / 7 AS energy FROM readings "
+            "GROUP BY home_id"
+        ),
+    ),
+    "NULL has a default": (
+        (
+            "(k UInt32, rows SimpleAggregateFunction(sum, UInt64)) ENGINE = AggregatingMergeTree "
+            "ORDER BY k"
+        ),
+        "SELECT nullIf(home_id % 3, 1) AS k, count() AS rows FROM readings GROUP BY k",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", GOLDS)
+def test_a_right_table_is_no_false_alarm(filling: Filling, what: str) -> None:
+    shape, query = GOLDS[what]
+    window = "SETTINGS non_replicated_deduplication_window = 50000"
+    filling.write(
+        "odd",
+        f"CREATE TABLE odd {shape} {window};\nCREATE MATERIALIZED VIEW odd_mv TO odd AS {query};",
+    )
+    landing = filling.landing
+    Changes(
+        load(landing.project.root, rules=False), landing.client,
+        Journal(landing.store, landing.data), landing.ledger, [landing.lander],
+        audit=lambda: None, landing=True, slice_rows=filling.rows,
+    ).apply(Terms())  # fmt: skip
+    assert landing.client.value("SELECT count() FROM homes.odd FINAL") > 0
+    assert landing.client.value(LEFT) == 0
+
+
+def test_a_backfill_that_nobody_asks_for_any_more_is_let_go(filling: Filling) -> None:
+    filling.write("by_region", BY_REGION)
+    client = Dying(filling.landing.engine.address)
+    client.left = 10
+    with pytest.raises(Killed):
+        filling.apply(client)
+    assert Backfills(filling.landing.store).unfinished() != []
+    filling.apply(forward_only=frozenset({"by_region"}))
+    assert Backfills(filling.landing.store).unfinished() == []
+    assert filling.landing.client.value(LEFT) == 0
+    client.close()
 
 
 def test_rows_of_a_foreign_writer_are_told(filling: Filling) -> None:
@@ -362,6 +470,32 @@ def test_a_source_that_keeps_less_history_is_refused_with_three_ways_out(short: 
     short.landing.land()
     assert [line for line in short.landing.tell() if "hourly_stats" in line] == []
     assert short.landing.client.value(LEFT) == 0
+
+
+@pytest.mark.parametrize("number", [2, 5, 9, 13])
+def test_what_was_agreed_to_holds_after_a_kill(short: Filling, number: int) -> None:
+    """Who goes on asks nothing, and carries what was to be carried."""
+    before = short.landing.client.rows(SUMS)
+    client = Dying(short.landing.engine.address)
+    client.left = number
+    with pytest.raises(Killed):
+        short.apply(client, carry=frozenset({"hourly_stats"}))
+    short.changes().apply(Terms(unasked=True))
+    assert short.landing.client.rows(SUMS) == before
+    assert not short.changes().plan().steps
+    client.close()
+
+
+def test_another_way_out_may_be_chosen_after_a_kill(short: Filling) -> None:
+    before = short.landing.client.rows(SUMS)
+    client = Dying(short.landing.engine.address)
+    client.left = 9
+    with pytest.raises(Killed):
+        short.apply(client, accept_loss=frozenset({"hourly_stats"}))
+    assert [b.state for b in Backfills(short.landing.store).unfinished()] == ["filling"]
+    short.apply(carry=frozenset({"hourly_stats"}))
+    assert short.landing.client.rows(SUMS) == before
+    client.close()
 
 
 def test_the_loss_of_history_is_taken_only_when_said(short: Filling) -> None:

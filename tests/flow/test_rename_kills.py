@@ -40,7 +40,7 @@ def test_a_kill_at_each_rename_of_one_insert(
     }  # fmt: skip
     failures, story, began = [], [], time.monotonic()
     # The golds are written in an order that changes from run to run: a place may need more tries.
-    missing, tries = {"leases.new", *plan}, [0, *range(1, len(plan) + 1)]
+    missing, tries = {"leases.json.new", *plan}, [0, *range(1, len(plan) + 1)]
     while tries:
         n = tries.pop(0)
         with reopened(project, tmp_path / f"kill-{len(story)}", prepared=prepared) as landing:

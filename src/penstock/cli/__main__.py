@@ -1,7 +1,5 @@
 """`python -m penstock.cli` is `penstock`."""
 
-import sys
+from penstock.__main__ import main
 
-from penstock.cli import main
-
-sys.exit(main())
+main()

@@ -20,7 +20,7 @@ from penstock.cli.plan import (
     show,
 )
 from penstock.cli.terminal import Json, emit, say
-from penstock.errors import PenstockError
+from penstock.errors import EngineDownError, PenstockError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,8 +63,8 @@ def carry_out(place: Place, agreed: Consent, *, yes: bool, json: bool) -> str:
         say(f"created    {name}")
     for words in done["changed"]:
         say(f"changed    {words}")
-    for name in done["unchanged"]:
-        say(f"unchanged  {name}")
+    if done["unchanged"]:
+        say(f"unchanged  {len(done['unchanged'])} tables and views")
     return "status" if running else "up"
 
 
@@ -89,8 +89,14 @@ def _running(place: Place, running: Running, agreed: Consent, *, yes: bool) -> d
     _ask(found, yes=yes)
     root = str(place.project.root)
     body = {**agreed.document(), "fingerprint": found.fingerprint, "project": root}
-    with _watching(running.url):
-        return post(f"{running.url}/v1/admin/apply", body, key=key(place.data))
+    try:
+        with _watching(running.url):
+            return post(f"{running.url}/v1/admin/apply", body, key=key(place.data))
+    except EngineDownError as error:
+        raise EngineDownError(
+            f"{error.what}: it ended before all was applied",
+            next_step="penstock up: what was agreed to is remembered, and gone on with",
+        ) from error
 
 
 @contextmanager
@@ -136,9 +142,8 @@ def _ask(found: Plan, *, yes: bool) -> None:
         from penstock.errors import RefusedChangeError
 
         raise RefusedChangeError(
-            f"{len(more)} changes need somebody who agrees:\n"
-            + "\n".join(f"  {s.words}" for s in more),
-            next_step="look with `penstock plan`, then `penstock apply --yes`",
+            "somebody has to agree:\n" + "\n".join(f"  {s.words}" for s in more),
+            next_step="say so with --yes",
         )
     show(found)
     typer.confirm("Apply this?", abort=True, err=True)

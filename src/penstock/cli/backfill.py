@@ -24,7 +24,8 @@ def backfill(
 ) -> None:
     """Fill relations anew with what their files say, after a change that took new rows only."""
     place = find(project, data)
-    known = {name for r in place.project.relations() if r.views and r.stage != "bronze"
+    bronze = {r.name for r in place.project.relations() if r.stage == "bronze"}
+    known = {name for r in place.project.relations() if r.views and not bronze & set(r.reads)
              for name in (r.name, f"{r.database}.{r.name}")}  # fmt: skip
     strange = [name for name in relations if name not in known]
     if strange:

@@ -6,6 +6,7 @@ import signal
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from penstock import interrupts
 from penstock.cli.running import answers, write_record
 from penstock.cli.terminal import say
 from penstock.errors import PortTakenError
@@ -74,6 +75,8 @@ def _patience() -> Iterator[list[int]]:
             raise KeyboardInterrupt
         say("stopping …")
 
+    if interrupts.seen():  # before this, where it was swallowed
+        asked.append(signal.SIGINT)
     numbers = (signal.SIGINT, signal.SIGTERM)
     before = [signal.signal(number, note) for number in numbers]
     try:

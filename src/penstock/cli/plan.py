@@ -60,7 +60,10 @@ def plan(
             apply = f"penstock apply{again(project, data)}"
             say("next: " + (apply if not found.refused else "change what is refused"))
         raise typer.Exit(_CHANGES)
-    say(f"next: penstock up{again(project, data)}")
+    from penstock.cli.running import sought
+
+    following = "status" if sought(place.project.root, place.data) else "up"
+    say(f"next: penstock {following}{again(project, data)}")
 
 
 def consent(**agreed: list[str] | None) -> Consent:
@@ -145,4 +148,5 @@ def _summary(steps: tuple[Step, ...], unchanged: int) -> str:
         return f"no changes: {unchanged} tables and views are as their files say"
     labels = dict.fromkeys(s.label for s in steps)
     counts = [f"{sum(s.label == label for s in steps)} {label}" for label in labels]
-    return f"{len(steps)} changes: {', '.join(counts)}; {unchanged} unchanged"
+    noun = "change" if len(steps) == 1 else "changes"
+    return f"{len(steps)} {noun}: {', '.join(counts)}; {unchanged} unchanged"

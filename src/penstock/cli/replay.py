@@ -86,7 +86,7 @@ def _agree(wanted: Wanted, found: dict[str, Any]) -> None:
             emit(found)
         raise RefusedChangeError(
             f"{found['good']:,} dead letters would be landed, and somebody has to agree",
-            next_step="penstock dead-letters replay --yes",
+            next_step="say so with --yes",
         )
     typer.confirm(f"Land {found['good']:,} records?", abort=True, err=True)
 

@@ -29,6 +29,7 @@ RECORD = "running.json"
 
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 _OK = 200
+_LONG = 86_400.0  # seconds: a backfill takes its time, and shows how far it is
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,12 +264,11 @@ def refusal(url: str, response: httpx2.Response) -> PenstockError:
     """The error of an answer that is a problem, in its own words."""
     problem = document(response)
     detail = problem.get("detail") or response.text[:200]
-    return PenstockError(
-        f"{url} answered {response.status_code}: {detail}", next_step=str(problem.get("next", ""))
-    )
+    said = detail if problem.get("detail") else f"{url} answered {response.status_code}: {detail}"
+    return PenstockError(said, next_step=str(problem.get("next", "")))
 
 
-def post(url: str, body: dict[str, Any], *, key: str, timeout: float = 3600.0) -> dict[str, Any]:
+def post(url: str, body: dict[str, Any], *, key: str, timeout: float = _LONG) -> dict[str, Any]:
     """Ask the running platform to do something that only its owner may ask.
 
     Args:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from penstock import interrupts
 from penstock.cli.place import HERE, DataPath, ProjectPath, again, find
 from penstock.cli.running import engine_of
 from penstock.cli.terminal import Json, emit, say
@@ -94,7 +95,7 @@ def _pick(project: Project, name: str) -> Relation:
 def _follow(end: Tail, form: str) -> None:
     """Write what lands until somebody stops it; an engine that restarts is waited for."""
     away = False
-    while True:
+    while not interrupts.seen():
         try:
             for rows in end.landed(form):
                 _write(rows)
@@ -107,6 +108,7 @@ def _follow(end: Tail, form: str) -> None:
                 say("the engine does not answer; waiting for it (Ctrl-C ends)")
             away = True
             time.sleep(_AWAY)
+    raise KeyboardInterrupt
 
 
 def _write(rows: bytes) -> None:

@@ -52,6 +52,8 @@ def up(
         say(f"  {len(applied.created)} relations created, {len(applied.unchanged)} there already")
         say(f"  Page        {place.url}")
         say(f"  ClickHouse  {place.clickhouse}")
+        for step in applied.waiting:
+            say(f"  Goes on filling {step.relation} anew: penstock status shows how far it is")
         files = "     Files: as saved" if reload else ""
         say(f"  Stop: Ctrl-C     Look: penstock status{options}{files}")
         serve(platform, listener, until=until)

@@ -307,27 +307,29 @@ class Pool:
     @contextmanager
     def connection(self) -> Iterator[Connection]:
         """Borrow a connection; waits until one is idle."""
-        connection = self._idle.get()
-        try:
+        with self._borrowed(self._idle, _LIMITS) as connection:
             yield connection
-        finally:
-            self._idle.put(self._kept(connection, _LIMITS))
 
     @contextmanager
     def visitor(self) -> Iterator[Connection]:
         """Borrow a read-only connection; waits until one is idle."""
-        connection = self._visits.get()
+        with self._borrowed(self._visits, _GUEST) as connection:
+            yield connection
+
+    @contextmanager
+    def _borrowed(
+        self, idle: queue.LifoQueue[Connection], standing: Mapping[str, str]
+    ) -> Iterator[Connection]:
+        """A connection, or a new one in its place where it is spoiled; its place is kept."""
+        connection = idle.get()
         try:
+            if connection.spoiled:
+                fresh = self._open(standing)
+                connection.raw.close()
+                connection = fresh
             yield connection
         finally:
-            self._visits.put(self._kept(connection, _GUEST))
-
-    def _kept(self, connection: Connection, standing: Mapping[str, str]) -> Connection:
-        """The connection, or a new one in its place where it is spoiled."""
-        if not connection.spoiled:
-            return connection
-        connection.raw.close()
-        return self._open(standing)
+            idle.put(connection)
 
     def kill(self, tag: str) -> None:
         """End the statement that runs on the connection of a tag; it raises code 394."""

@@ -15,7 +15,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from penstock.engine.datadir import Ownership
-from penstock.errors import EngineError, RefusedChangeError
+from penstock.errors import EngineDownError, EngineError, RefusedChangeError
 from penstock.layers import states
 from penstock.layers.expiry import lost
 from penstock.layers.forms import REMEMBERED, table
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from penstock.project.objects import Project
     from penstock.store.journal import Journal, Run
 
+_RETURNS, _BREATH = 5, 1.0  # times that an engine is waited for, and seconds before each
 _LOOK = 0.2  # seconds between looks at columns that are being rewritten
 
 
@@ -57,7 +58,11 @@ class Applied:
 
     def document(self) -> dict[str, list[str]]:
         """As JSON."""
-        changed = [step.words for step in self.steps if step.kind != "create"]
+        changed = [
+            f"filled {s.relation} anew from {s.rows:,} rows" if s.kind == "backfill" else s.words
+            for s in self.steps
+            if s.kind != "create"
+        ]
         return {
             "created": list(self.created),
             "changed": changed,
@@ -75,8 +80,8 @@ class Terms:
         later: whether backfills that were begun are put off, as landing has to start first.
         fingerprint: of the plan that the user saw; another one is not applied.
         quiet: holds the landing while the steps it gets are taken.
-        backfill: carries out a step of kind `backfill`, while landing goes on; None where nobody
-            does.
+        backfill: carries out a step of kind `backfill`, as far as was agreed to, while landing
+            goes on; None where nobody does.
     """
 
     consent: Consent = field(default_factory=Consent)
@@ -84,7 +89,7 @@ class Terms:
     later: bool = False
     fingerprint: str = ""
     quiet: Callable[[Sequence[Step]], AbstractContextManager[None]] = lambda _steps: nullcontext()
-    backfill: Callable[[Step], None] | None = None
+    backfill: Callable[[Step, Consent], None] | None = None
 
 
 def plan(
@@ -96,7 +101,7 @@ def plan(
         InvalidProjectError: the engine refuses a statement of the files.
     """
     run = journal.unfinished()
-    agreed = (consent or Consent()) | _accepted(run, digest(project))
+    agreed = (consent or Consent()) | _accepted(journal, run, digest(project))
     return make(project, _state(project, client, journal), _memory(client, journal), agreed)
 
 
@@ -129,7 +134,7 @@ def apply(
 def _attempt(project: Project, client: Client, journal: Journal, terms: Terms) -> Plan | None:
     """Make a plan and take its steps; None where it was outdated before one of them."""
     run = journal.unfinished()
-    consent = terms.consent | _accepted(run, digest(project))
+    consent = terms.consent | _accepted(journal, run, digest(project))
     have, memory = _state(project, client, journal), _memory(client, journal)
     found = make(project, have, memory, consent)
     _check(project, found, terms, resumed=run is not None and run.digest == found.digest)
@@ -143,11 +148,43 @@ def _attempt(project: Project, client: Client, journal: Journal, terms: Terms) -
             now = {} if filling else live(client, project).forms
             if any(name in now and now[name].rows for name in found.empty):
                 return None
-            for step in group:
-                with _marked(journal, run_id, found.steps.index(step), step):
-                    _take(client, step, terms)
-            _settle(client, project)
+            try:
+                for step in group:
+                    with _marked(journal, run_id, found.steps.index(step), step):
+                        _take(client, step, terms, consent)
+                _settle(client, project)
+            except EngineDownError:
+                if not filling:
+                    _recover(project, client, journal, terms)
+                    return None
+                raise
     return found
+
+
+def _recover(project: Project, client: Client, journal: Journal, terms: Terms) -> None:
+    """The engine died half way: what is left is done before landing goes on.
+
+    A batch that came between a table's new name and its view's would block its source, and what
+    is left would wait for that batch.
+
+    Raises:
+        EngineDownError: it does not come back; the next apply goes on.
+    """
+    for left in reversed(range(_RETURNS)):
+        time.sleep(_BREATH)
+        try:
+            run = journal.unfinished()
+            consent = terms.consent | _accepted(journal, run, digest(project))
+            have, memory = _state(project, client, journal), _memory(client, journal)
+            for step in make(project, have, memory, consent).steps:
+                if step.kind not in ("backfill", "refused"):
+                    _take(client, step, terms, consent)
+            _settle(client, project)
+        except EngineDownError:
+            if not left:
+                raise
+        else:
+            return
 
 
 def _sorted(found: Plan, terms: Terms) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
@@ -182,11 +219,15 @@ def _memory(client: Client, journal: Journal) -> Memory:
     return Memory("", version, {}, applied.relations)
 
 
-def _accepted(run: Run | None, wanted: str) -> Consent:
+def _accepted(journal: Journal, run: Run | None, wanted: str) -> Consent:
     """What was agreed to for a run that was cut short, while its files are still the same."""
     if run is None or run.digest != wanted:
         return Consent()
-    return Consent.read(run.accepted)
+    accepted = Consent.read(run.accepted)
+    steps = journal.steps(run.id)
+    filled = {s["relation"] for s, state in steps if s["kind"] == "backfill" and state == "done"}
+    names = filled | {name.partition(".")[2] for name in filled}
+    return replace(accepted, rebuild=accepted.rebuild - names)
 
 
 def _check(project: Project, found: Plan, terms: Terms, *, resumed: bool) -> None:
@@ -243,7 +284,7 @@ def _marked(journal: Journal, run: int, number: int, step: Step) -> Iterator[Non
         yield
     except EngineError as error:
         journal.mark(run, number, "failed", error.what)
-        raise EngineError(
+        raise type(error)(
             f"step {number + 1} failed: {error.what}",
             code=error.code,
             where=step.words,
@@ -253,10 +294,10 @@ def _marked(journal: Journal, run: int, number: int, step: Step) -> Iterator[Non
     journal.mark(run, number, "done")
 
 
-def _take(client: Client, step: Step, terms: Terms) -> None:
+def _take(client: Client, step: Step, terms: Terms, consent: Consent) -> None:
     database, _, name = step.touched.partition(".")
     if step.kind == "backfill" and terms.backfill is not None:
-        terms.backfill(step)
+        terms.backfill(step, consent)
         return
     if step.kind == "create" and client.value(f"EXISTS TABLE {table(database, name)}"):
         return  # made by somebody in between; the next plan says whether it is the right one

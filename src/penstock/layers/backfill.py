@@ -43,6 +43,7 @@ _ATTEMPTS = 5  # failures of one statement before it is given up
 _GOAL = 1.0  # seconds that one statement is to take: what a kill costs
 _FASTER = 8.0  # times as many slices as before, at most
 _MEMORY = 241  # the engine's own limit
+_PAUSE = 1.0  # seconds before the tables are to change places again
 _AHEAD_MS = 86_400_000  # a row's time may lie so far after its arrival (`ts_range`)
 _log = structlog.get_logger(__name__)
 
@@ -60,6 +61,7 @@ class Means:
         records: of backfills.
         last_batch: the highest batch that was ever opened.
         quiet: holds all landing between two batches, with none of them open.
+        hold: holds all landing, whatever is open.
         engine_starts: how often the engine has been started.
         restart_engine: heals the engine after a failed insert; gets the reason and `starts`.
         stop: is set when it is to end after the slice it is at.
@@ -72,6 +74,7 @@ class Means:
     records: Backfills
     last_batch: Callable[[], int]
     quiet: Callable[[], AbstractContextManager[None]]
+    hold: Callable[[], AbstractContextManager[None]]
     engine_starts: Callable[[], int]
     restart_engine: Callable[[str, int], None]
     stop: threading.Event
@@ -104,27 +107,30 @@ def backfill(project: Project, wanted: Wanted, means: Means) -> None:
         RefusedChangeError: a batch cannot be landed, so that there is no place for a cut.
     """
     beside = Beside(wanted.relation, means.client)
-    name = f"{wanted.relation.database}.{wanted.relation.name}"
-    found = next((f for f in means.records.unfinished() if f.relation == name), None)
-    if found is None:
-        found = _begin(project, wanted, beside, means)
-    before = _carried(wanted.relation, found)
     try:
-        found = _fill(beside, found, before, means)
+        found = _filled(project, wanted, beside, means)
     except _TooMuchError:
-        beside.drop()
-        means.records.turn(found, "abandoned")
-        found = _begin(project, wanted, beside, means)
-        found = _fill(beside, found, before, replace(means, most=1))
-    _check(beside, found, before, means)
-    _place(beside, found, means)
+        for left in _unfinished(wanted.relation, means):
+            _abandon(beside, left, means)
+        found = _filled(project, wanted, beside, replace(means, most=1))
+    _check(beside, found, _carried(wanted.relation, found), means)
+    with means.quiet():
+        found = means.records.turn(found, "placing")
+        found = _place(beside, found, means)
+    _sweep(beside, found, means)
+    _log.info("backfill_placed", relation=found.relation, slices=len(found.work.slices))
 
 
-def settle(project: Project, means: Means) -> None:
+def settle(project: Project, means: Means, *, keep: bool = True) -> None:
     """Bring what a crash left to where landing may go on: before its first batch.
 
     A backfill whose file has changed since is let go of; one that was changing places comes to
     its end; any other waits for the next apply, and its view goes on feeding it.
+
+    Args:
+        project: the files.
+        means: to work with.
+        keep: whether one may wait; False where nobody asks for it any more.
     """
     relations = {f"{r.database}.{r.name}": r for r in project.relations()}
     for found in means.records.unfinished():
@@ -133,19 +139,37 @@ def settle(project: Project, means: Means) -> None:
             _forget(found, means)
             continue
         beside = Beside(relation, means.client)
-        if found.state == "placing":
-            _place(beside, found, means)
+        if found.state == "placing":  # no batch has come since: landing was held
+            with means.hold():
+                _sweep(beside, _place(beside, found, means), means)
         elif found.state == "sweeping":
             _sweep(beside, found, means)
-        elif found.state == "making" or found.digest != digest(relation):
-            beside.drop()
-            means.records.turn(found, "abandoned")
+        elif found.state == "making" or found.digest != digest(relation) or not keep:
+            _abandon(beside, found, means)
 
 
 def digest(relation: Relation) -> str:
     """Of what a relation's statements say; comments and white space may change freely."""
     words = ["\x1f".join(token.text for token in s.tokens) for s in relation.statements]
     return hashlib.sha256("\x1d".join(words).encode()).hexdigest()
+
+
+def _unfinished(relation: Relation, means: Means) -> list[Backfill]:
+    name = f"{relation.database}.{relation.name}"
+    return [found for found in means.records.unfinished() if found.relation == name]
+
+
+def _filled(project: Project, wanted: Wanted, beside: Beside, means: Means) -> Backfill:
+    """Fill the table beside, from where it was left; anew where something else was asked then."""
+    found: Backfill | None = None
+    for left in _unfinished(wanted.relation, means):
+        if (bool(left.work.carried_ms), left.work.drops) == (wanted.carry, wanted.drops):
+            found = left
+        else:
+            _abandon(beside, left, means)
+    if found is None:
+        found = _begin(project, wanted, beside, means)
+    return _fill(beside, found, _carried(wanted.relation, found), means)
 
 
 def _begin(project: Project, wanted: Wanted, beside: Beside, means: Means) -> Backfill:
@@ -203,14 +227,17 @@ def _store(beside: Beside, found: Backfill, before: str, means: Means) -> None:
             beside.store(found, before)
         except EngineError as error:
             _log.warning("slices_failed", relation=found.relation, which=which, reason=error.what)
-            if error.code == _MEMORY and found.upto - found.done > 1:
+            full = error.code == _MEMORY
+            if full and found.upto - found.done > 1:
                 raise _TooMuchError from error
-            if attempt == _ATTEMPTS:
+            if full or attempt == _ATTEMPTS:
+                again = "run `penstock apply` again"
+                smaller = f"set PENSTOCK_BACKFILL_ROWS to less than {means.rows}"
                 raise EngineError(
                     f"{which} of {found.relation} failed {attempt} times: {error.what}",
                     code=error.code,
                     where=found.relation,
-                    next_step="mend what it names and run `penstock apply` again: it goes on there",
+                    next_step=f"{smaller if full else 'mend what it names'}, and {again}",
                 ) from error
             means.restart_engine(f"{which} of {found.relation}: {error.what}", starts)
         else:
@@ -224,25 +251,31 @@ def _check(beside: Beside, found: Backfill, before: str, means: Means) -> None:
         last = means.last_batch()
     different = unequal(beside, found, last, before)
     if different:
-        beside.drop()
-        means.records.turn(found, "abandoned")
+        _abandon(beside, found, means)
         first = different[0]
         raise EngineError(
             f"{found.relation} was filled anew and is not what its source gives: {first.what} is "
             f"{first.found}, not {first.expected}; the former one stays",
             where=found.relation,
-            next_step="did something but Penstock write to its source? Then run it again",
+            next_step="did something but Penstock write to its source? Then run it again; does "
+            "its file say what it conserves, and is that so?",
         )
 
 
-def _place(beside: Beside, found: Backfill, means: Means) -> None:
-    with means.quiet():
-        found = means.records.turn(found, "placing")
-        beside.place(found.work.table, found.work.drops)
-        # From here on batches come by the new views: making them again would double an open one.
-        found = means.records.turn(found, "sweeping")
-    _sweep(beside, found, means)
-    _log.info("backfill_placed", relation=found.relation, slices=len(found.work.slices))
+def _place(beside: Beside, found: Backfill, means: Means) -> Backfill:
+    """Let the tables change places, come what may: half done, landing must not go on."""
+    while not beside.is_placed(found.work.table):
+        starts = means.engine_starts()
+        try:
+            beside.place(found.work.table, found.work.drops)
+        except EngineError as error:
+            _log.error("backfill_not_placed", relation=found.relation, reason=error.what)
+            if means.stop.is_set():  # nothing lands any more, and the next start goes on
+                raise
+            means.restart_engine(f"placing {found.relation}: {error.what}", starts)
+            means.stop.wait(_PAUSE)
+    # From here on batches come by the new views: making them again would double an open one.
+    return means.records.turn(found, "sweeping")
 
 
 def _carried(relation: Relation, found: Backfill) -> str:
@@ -263,6 +296,12 @@ def _sweep(beside: Beside, found: Backfill, means: Means) -> None:
     """Remove the former table and what was made beside."""
     beside.drop()
     means.records.turn(found, "done")
+
+
+def _abandon(beside: Beside, found: Backfill, means: Means) -> None:
+    """Let go of one that is not to come to its end; the table that is served stays."""
+    beside.drop()
+    means.records.turn(found, "abandoned")
 
 
 def _forget(found: Backfill, means: Means) -> None:

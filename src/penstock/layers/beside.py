@@ -87,6 +87,14 @@ class Beside:
             self._do(view.sql)
             self._do(f"DROP VIEW IF EXISTS {quoted(view.name + NEXT)}")
 
+    def is_placed(self, new: str) -> bool:
+        """Whether the new table and all of its views are in their places."""
+        views = [view.name for view in self.relation.views]
+        there = all(self.uuid(name) for name in views)
+        return there and self.uuid(self.name) == new and not any(
+            self.uuid(name + NEXT) for name in views
+        )  # fmt: skip
+
     def drop(self) -> None:
         """Remove all that was made beside: after an exchange that is the former table."""
         for view in self.relation.views:
@@ -177,6 +185,13 @@ class Beside:
         params = {"database": self.relation.database, "tables": str(list(names))}
         rows = self.client.rows(load("common_columns"), params=params)
         return [str(row["name"]) for row in rows]
+
+    def types(self, name: str) -> dict[str, str]:
+        """Column → type of a table or a view, in one spelling, without spaces."""
+        params = {"d": self.relation.database, "t": name}
+        sql = "SELECT name, type FROM system.columns WHERE database = {d:String}"
+        rows = self.client.rows(f"{sql} AND table = {{t:String}}", params=params)
+        return {str(row["name"]): "".join(str(row["type"]).split()) for row in rows}
 
     def _do(self, sql: str) -> None:
         self.client.execute(sql, database=self.relation.database)

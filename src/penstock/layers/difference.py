@@ -81,7 +81,7 @@ class Difference:
         """The step that somebody else carries out: build it anew from what it reads."""
         upstream = self._upstream(relation)
         name = f"{relation.database}.{relation.name}"
-        words = f"{reason}; {name} has to be filled from "
+        words = f"{reason}; it is filled from "
         words += " and ".join(f"{f.full_name} ({f.rows:,} rows)" for f in upstream)
         step = Step(
             name,
@@ -134,7 +134,7 @@ class Difference:
         if not self._upstream(relation) or forward or relation.stage == "bronze":
             return ""
         if self.consent.names("rebuild", name):
-            return "it is to be filled anew"
+            return f"{name} is to be built anew"
         return self._never_filled(relation) or self._built_otherwise(relation)
 
     def _never_filled(self, relation: Relation) -> str:

@@ -34,7 +34,7 @@ def obstacle(
     if any(source.stage == "bronze" for source in sources):
         return (
             "batches are counted in it as they land",
-            "if it had another name, write `renamed_from` in its header; else " + _FORWARD,
+            "where it had another name, write `renamed_from` in its header; else " + _FORWARD,
         )
     uncut = next((s for s in sources if s.table is None or not s.table.column("_batch")), None)
     if uncut is not None:

@@ -187,7 +187,8 @@ class Lander:
                 self.recover()
                 while not stop.is_set():
                     with self.hold:
-                        landed = self.step()
+                        # Who held it may have stopped half way, as everything stops.
+                        landed = not stop.is_set() and self.step()
                     if not landed:
                         self.state.name = "idle" if self.state.name == "live" else self.state.name
                         stop.wait(_IDLE)

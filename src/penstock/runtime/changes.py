@@ -74,17 +74,19 @@ class Changes:
         held = replace(
             terms,
             quiet=partial(self._quiet, wanted),
-            backfill=partial(self._backfill, wanted, terms.consent),
+            backfill=partial(self._backfill, wanted),
         )
         applied = applying.apply(wanted, self.client, self.journal, held)
         if not applied.steps:  # what a source lands in may have changed all the same
             with self._quiet(wanted, ()):
                 pass
+        if not applied.waiting:  # nobody asks for the others any more
+            backfills.settle(wanted, self._means(wanted), keep=False)
         self.project = wanted
         self.ledger.bump(sorted({step.touched for step in applied.steps}))
         return applied
 
-    def _backfill(self, wanted: Project, consent: Consent, step: Step) -> None:
+    def _backfill(self, wanted: Project, step: Step, consent: Consent) -> None:
         """Carry out a step of kind `backfill`, with landing held for moments only."""
         names = {f"{r.database}.{r.name}": r for r in wanted.relations()}
         carry = consent.names("carry", step.relation)
@@ -104,6 +106,7 @@ class Changes:
             Backfills(self.journal.store),
             self.ledger.last_batch,
             partial(self._quiet, wanted, None),
+            partial(self._quiet, wanted, ()),
             self.hooks.engine_starts,
             self.hooks.restart_engine,
             self.stop,

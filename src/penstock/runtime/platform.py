@@ -212,6 +212,10 @@ class Platform:
                 self._take(source, lander)  # nothing is sent to it before it is counted
         return applied
 
+    def interrupt(self) -> None:
+        """Begin nothing more; what is accepted from now on waits on the disk."""
+        self._stop.set()
+
     def stop(self) -> None:
         """Land what is being landed, then let go of everything."""
         self._stop.set()
@@ -259,6 +263,7 @@ class Platform:
         Raises:
             PenstockError: what is in the way, and what to do.
         """
+        self._refuse_filling()
         with self._adopting:  # views and bronze's judgement stay as they are meanwhile
             self._audit()
             return self._replaying.run(asked)
@@ -276,6 +281,7 @@ class Platform:
                     next_step="back the servers up by their own means: BACKUP of ClickHouse, "
                     "pg_dump; both while `penstock up` is stopped, so that they fit together",
                 )
+        self._refuse_filling()
         with self._adopting:  # no table comes or goes meanwhile
             if not self._audited:  # started to look: the sources do not know yet what is landed
                 for lander in self.landers:
@@ -424,11 +430,20 @@ class Platform:
                 f"the running platform serves {root}, not {asked['project']}",
                 next_step=f"penstock apply --project {root}",
             )
+        self._refuse_filling()
         project = load(self.project.root, prefix=self.settings.text("prefix"))
         terms = Terms(Consent.read(asked), fingerprint=str(asked.get("fingerprint", "")))
         applied = self.adopt(project, terms)
         self.on_apply()
         return applied.document()
+
+    def _refuse_filling(self) -> None:
+        """Refuse what would wait for a backfill: that may take hours."""
+        for name, (done, slices) in list(self.changes.filling.items()):
+            raise RefusedChangeError(
+                f"{name} is being filled anew: {done} of {slices} slices",
+                next_step="do it when that is done: penstock status shows how far it is",
+            )
 
     def _go_on_filling(self) -> None:
         """Finish the backfills that a crash cut short, while landing goes on."""

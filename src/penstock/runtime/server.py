@@ -61,6 +61,7 @@ def serve(
         try:
             until(stopping)
         finally:
+            platform.interrupt()  # who waits for a long piece of work is told how far it got
             server.should_exit = True
 
     thread = threading.Thread(target=control, name="control", daemon=True)
