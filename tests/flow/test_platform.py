@@ -10,7 +10,7 @@ import pytest
 
 from penstock.engine.process import EngineProcess
 from penstock.project import load
-from penstock.runtime import platform as platform_module
+from penstock.runtime import intake as intake_module
 from penstock.runtime.platform import Platform
 from penstock.settings import Settings
 
@@ -21,7 +21,7 @@ from .test_reconcile import platform_of
 def test_it_is_not_ready_while_the_engine_does_not_answer_and_it_goes_on_sweeping(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(platform_module, "_SWEEP", 0.01)
+    monkeypatch.setattr(intake_module, "_SWEEP", 0.01)
     swept: list[int] = []
 
     def fail(**_: int) -> int:

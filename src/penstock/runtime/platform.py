@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 import time
-from functools import partial
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -29,13 +29,14 @@ from penstock.errors import (
     UsageError,
 )
 from penstock.layers.apply import Applied, Terms
-from penstock.layers.landing import Hooks, Lander, Limits, Target
+from penstock.layers.landing import Hooks, Lander
 from penstock.layers.reconcile import as_document, reconcile
 from penstock.layers.states import Consent
 from penstock.project import load
 from penstock.runtime.audit import audit, catch_up
 from penstock.runtime.changes import Changes
 from penstock.runtime.freshness import Freshness
+from penstock.runtime.intake import Intake, landed
 from penstock.runtime.pulse import Pulse
 from penstock.runtime.replaying import Replaying
 from penstock.runtime.shared import Shared
@@ -43,9 +44,7 @@ from penstock.runtime.snapshot import Snapshots, discard
 from penstock.serve.app import Application, Services
 from penstock.serve.cache import Versions
 from penstock.serve.idempotency import Idempotency
-from penstock.sources.http import HttpSource
 from penstock.store.database import Store
-from penstock.store.idempotency import IdempotencyKeys
 from penstock.store.journal import Journal
 from penstock.store.ledger import Ledger
 from penstock.store.replays import Replays
@@ -56,13 +55,10 @@ if TYPE_CHECKING:
 
     from penstock.project.objects import Project
     from penstock.settings import Settings
-    from penstock.sources.http import Receipt
     from penstock.store.records import Batch
 
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
-_PAUSE = 5.0  # seconds before a lander that failed is started again
 _ANSWERED_MS = 60_000  # a body that landed longer ago has been answered
-_SWEEP = 30.0  # seconds between looks for spool segments that may go
 _AUDIT_MS = 600_000  # batches wait that long to be audited together
 _log = structlog.get_logger(__name__)
 
@@ -78,17 +74,15 @@ class Platform:
 
     def __init__(self, project: Project, settings: Settings, data: Path) -> None:
         self.project, self.settings, self.data = project, settings, data
-        self.landers: list[Lander] = []
         self.history: Callable[[], dict[str, int] | None] = lambda: None
         self.problems: Callable[[], list[dict[str, str | int]]] = list
         self.on_apply: Callable[[], None] = lambda: None
         self._application: Application | None = None
-        self._sources: dict[tuple[str, str], HttpSource] = {}
-        self._base: dict[tuple[str, str], int] = {}
         self._versions = Versions()
         self._freshness = Freshness()
         self._adopting = threading.Lock()
         self._stop = threading.Event()
+        self._opened = ExitStack()
         self._threads: list[threading.Thread] = []
         self._engine: EngineProcess | None = None
         self._engine_version = ""
@@ -130,18 +124,25 @@ class Platform:
         Raises:
             PenstockError: what is in the way, and what to do.
         """
-        self._owner = Ownership(self.data / "platform.lock", wait=1.0)
+        self._opened.callback(Ownership(self.data / "platform.lock", wait=1.0).release)
         discard(self.data)
         try:
             self.store = Store.of(self.settings, self.data)
+            self._opened.callback(self.store.close)
             self.ledger = Ledger(self.store)
-            self._keys = IdempotencyKeys(self.store)
-            self._idempotency = Idempotency(self._keys)
             address = self._start_engine()
             self.client, self._pulse = Client(address), Pulse(address)
+            self._opened.callback(self._pulse.close)
+            self._opened.callback(self.client.close)
+            self._intake = Intake(
+                self.settings, self.data, self.ledger, self.client, self._hooks, self._stop
+            )
+            self._idempotency = Idempotency(self._intake.keys)
+            self._opened.callback(self._idempotency.close)
+            self._opened.callback(self._note_stop)
+            self._opened.callback(self._intake.close)
             self._engine_version = str(self.client.value("SELECT version()"))
-            for source, lander in self._make_landers():
-                self._take(source, lander)
+            self._intake.take_in(self.project)
             self.changes = Changes(
                 self.project,
                 self.client,
@@ -156,6 +157,7 @@ class Platform:
             self._replaying = Replaying(
                 self.changes, Replays(self.store), self._versions.bump, self._stop.is_set
             )
+            self._opened.callback(self._join)
         except PenstockError:
             self.stop()
             raise
@@ -167,8 +169,8 @@ class Platform:
                 project=self.project,
                 client=self.client,
                 versions=self._versions,
-                sources=self._sources,
-                landed=_landed,
+                sources=self._intake.sources,
+                landed=landed,
                 idempotency=self._idempotency,
                 status=self.status,
                 reconcile=self.reconcile,
@@ -194,7 +196,7 @@ class Platform:
         """
         with self._adopting:  # a save and `penstock apply` may ask at the same time
             wanted = {(s.domain, s.name) for s in project.sources() if s.kind == "http"}
-            if lost := sorted({_key(lander) for lander in self.landers} - wanted):
+            if lost := sorted(self._intake.sources.keys() - wanted):
                 raise RefusedChangeError(
                     f"the source {'/'.join(lost[0])} runs and its file is gone",
                     next_step="put it back, or stop `penstock up` and start it again to let go "
@@ -206,44 +208,32 @@ class Platform:
             if self._application is not None:
                 self._application.adopt(project)
             self._adopted += 1  # who sees it finds the new files served
-            for source, lander in self._make_landers():
-                lander.start()
-                self._start_lander(source, lander)
-                self._take(source, lander)  # nothing is sent to it before it is counted
+            self._intake.take_in(project, start=True)
         return applied
 
     def stop(self) -> None:
-        """Land what is being landed, then let go of everything."""
+        """Land what is being landed, then let go of everything, in reverse."""
         self._stop.set()
+        self._opened.close()
+
+    def _join(self) -> None:
+        """Wait for what is being done; nothing new is begun."""
+        self._intake.join(30)
         for thread in self._threads:
             thread.join(30)
-        if hasattr(self, "_replaying"):
-            self._replaying.settle(30)
-        for source in list(self._sources.values()):
-            source.close()
-        if self._audited:  # else the next start has the same doubts as this one
+        self._replaying.settle(30)
+
+    def _note_stop(self) -> None:
+        """Note that nothing was cut short; else the next start has the same doubts as this one."""
+        if self._audited:
             try:
                 self.ledger.put("clean_stop", "yes")
             except StoreDownError as error:
                 _log.warning("stop_not_noted", reason=error.what)  # so the next start audits
-        if hasattr(self, "client"):
-            self.client.close()
-            self._pulse.close()
-        if self._engine is not None:
-            self._engine.stop()
-        if hasattr(self, "store"):
-            self._idempotency.close()
-            self.store.close()
-        self._owner.release()
 
     def drain(self, seconds: float) -> bool:
         """Wait until everything received is landed; False where that took too long."""
-        deadline = time.monotonic() + seconds
-        while any(source.spool.rows_waiting for source in list(self._sources.values())):
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(0.05)
-        return True
+        return self._intake.drain(seconds)
 
     def _reconcile(self) -> dict[str, Any]:
         """The proof of counts, as a document."""
@@ -278,17 +268,16 @@ class Platform:
                 )
         with self._adopting:  # no table comes or goes meanwhile
             if not self._audited:  # started to look: the sources do not know yet what is landed
-                for lander in self.landers:
-                    lander.start()
+                self._intake.lease()
             snapshots = Snapshots(
-                self.data, self.client, self.ledger, self.landers, self._sources,
+                self.data, self.client, self.ledger, self.landers, self._intake.sources,
                 lambda: min(self._idempotency.since_ms, int(time.time() * 1000) - _ANSWERED_MS),
             )  # fmt: skip
             return {"project": self.project.name, **snapshots.take()}
 
     def status(self) -> dict[str, Any]:
         """How the platform is, as a document; the balance is exact at one instant a source."""
-        sources = [self._source_status(lander) for lander in self.landers]
+        sources = self._intake.status()
         received = sum(s["accepted"] for s in sources)
         silver, dead = (sum(s[k] for s in sources) for k in ("good", "dead"))
         in_flight = sum(s["in_flight"] for s in sources)
@@ -319,6 +308,11 @@ class Platform:
         }
 
     @property
+    def landers(self) -> list[Lander]:
+        """Those of all sources."""
+        return self._intake.landers
+
+    @property
     def engine_pid(self) -> int:
         """Process id of the embedded engine; 0 where a server is used."""
         return self._engine.pid if self._engine else 0
@@ -330,78 +324,15 @@ class Platform:
         self._engine = EngineProcess(
             self.data, self.settings.number("engine_port"), self.settings.number("engine_memory")
         )
+        self._opened.callback(self._engine.stop)
         self._engine.start()
         self._versions.elsewhere = Writes(self.data / "engine.writes").count
         return self._engine.address
 
-    def _make_landers(self) -> list[tuple[HttpSource, Lander]]:
-        """A lander for each HTTP source that has none yet."""
-        limits = Limits(
-            rows=min(self.settings.number("batch_rows"), 500_000),
-            size=min(self.settings.number("batch_bytes"), 128 * 1024 * 1024),
-            age=self.settings.seconds("batch_age"),
-        )
-        made = []
-        for wanted in self.project.sources():
-            if wanted.kind != "http" or (wanted.domain, wanted.name) in self._sources:
-                continue
-            folder = self.data / "spool" / f"{wanted.domain}.{wanted.name}"
-            limit = self.settings.number("spool_bytes")
-            source = HttpSource(wanted.domain, wanted.name, folder, limit=limit)
-            target = Target.of(self.project, wanted.domain, wanted.name)
-            lander = Lander(source, target, self.ledger, self.client, limits, self._hooks)
-            made.append((source, lander))
-        return made
-
     def _start_landers(self) -> None:
         self._audit()
-        for lander in self.landers:
-            self._start_lander(self._sources[_key(lander)], lander)
+        self._intake.start(self.tidy)
         self.changes.landing = True
-        self._thread(self._sweep, "spool-sweep")
-
-    def _take(self, source: HttpSource, lander: Lander) -> None:
-        self._sources[_key(lander)] = source
-        self.landers.append(lander)
-
-    def _start_lander(self, source: HttpSource, lander: Lander) -> None:
-        key = _key(lander)
-        landed = self.ledger.totals().get(key)
-        lander.state.good = landed.good if landed else 0
-        lander.state.dead = landed.dead if landed else 0
-        self._base[key] = (landed.rows if landed else 0) + source.spool.rows_waiting
-        done, left = self._keys.resolve(*key, source.spool.tagged)
-        if done or left:
-            _log.info("idempotency_keys_resolved", source=key, done=done, left=left)
-        self._thread(partial(self._supervise, lander), f"land-{key[0]}-{key[1]}")
-
-    def _thread(self, work: Callable[[], None], name: str) -> None:
-        thread = threading.Thread(target=work, name=name, daemon=True)
-        thread.start()
-        self._threads.append(thread)
-
-    def _supervise(self, lander: Lander) -> None:
-        """Keep a lander running: what nobody foresaw stops its source visibly, not for good."""
-        while not self._stop.is_set():
-            try:
-                lander.run(self._stop)
-            except Exception as error:  # noqa: BLE001 - the supervisor: it logs and marks
-                lander.state.name, lander.state.reason = (
-                    "blocked",
-                    f"{type(error).__name__}: {error}",
-                )
-                _log.exception("lander_failed", source=lander.source.name)
-            else:
-                return
-            self._stop.wait(_PAUSE)
-
-    def _sweep(self) -> None:
-        while not self._stop.wait(_SWEEP):
-            try:
-                self.tidy()
-                self._keys.sweep()
-            except (PenstockError, OSError) as error:  # the next sweep tries again
-                _log.error("sweep_failed", why=f"{type(error).__name__}: {error}")
 
     def tidy(self) -> None:
         """Count again what landed an hour ago; the spool forgets only what passes.
@@ -413,8 +344,7 @@ class Platform:
         if self.ledger.unaudited(limit=1, before_ms=older - _AUDIT_MS):
             with self._replaying.still:
                 catch_up(self.landers, self.ledger, before_ms=older)
-        for source in list(self._sources.values()):
-            source.spool.forget(older_ms=min(older, self._idempotency.since_ms))
+        self._intake.forget(min(older, self._idempotency.since_ms))
 
     def _apply(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         """Apply the files as they are now, on request."""
@@ -430,6 +360,11 @@ class Platform:
         self.on_apply()
         return applied.document()
 
+    def _thread(self, work: Callable[[], None], name: str) -> None:
+        thread = threading.Thread(target=work, name=name, daemon=True)
+        thread.start()
+        self._threads.append(thread)
+
     def _go_on_filling(self) -> None:
         """Finish the backfills that a crash cut short, while landing goes on."""
         try:
@@ -441,8 +376,7 @@ class Platform:
         """Take the streams over, end a replay, and count again where that is due; once."""
         if self._audited:
             return
-        for lander in self.landers:
-            lander.start()
+        self._intake.lease()
         self._replaying.resume()
         audited = audit(self.project, self.landers, self.ledger)
         if audited:
@@ -462,33 +396,6 @@ class Platform:
         self._versions.bump(lander.target.tables)
         self._freshness.note(batch.rows, batch.closed_ms - received_ms)
 
-    def _source_status(self, lander: Lander) -> dict[str, Any]:
-        key = _key(lander)
-        source = self._sources[key]
-        with lander.counting:
-            accepted, waiting = source.spool.counts()
-            good, dead = lander.state.good, lander.state.dead
-        return {
-            "domain": key[0],
-            "source": key[1],
-            "state": lander.state.name,
-            "reason": lander.state.reason,
-            "accepted": self._base.get(key, 0) + accepted,
-            "landed": good + dead,
-            "good": good,
-            "dead": dead,
-            "in_flight": waiting,
-        }
-
     def _ready(self) -> bool:
-        blocked = any(lander.state.name == "blocked" for lander in self.landers)
         up = self._engine is None or self._engine.state == "up"
-        return not blocked and up and self._pulse.beats()
-
-
-def _key(lander: Lander) -> tuple[str, str]:
-    return lander.source.domain, lander.source.name
-
-
-def _landed(source: HttpSource, receipt: Receipt) -> bool:
-    return source.spool.is_landed(receipt.part, receipt.stop)
+        return not self._intake.blocked() and up and self._pulse.beats()
