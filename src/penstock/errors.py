@@ -20,6 +20,7 @@ Each class has a stable reference, a fix and a command, which stand in docs/erro
     │   ├── StaleLeaseError       a newer lander holds the stream: stop writing
     │   └── IncarnationError      the source is another one than the ledger knows
     ├── LandingBlockedError       a batch failed too often; nothing is skipped       exit 1
+    ├── DeliveryError             somebody could not be told of an incident          exit 1
     ├── ExpectationError          a test's rows are not those it expects             exit 4
     ├── SpoolFullError            the spool has reached its bound: try again later   exit 1
     └── BadInputError             a request or a file cannot be taken (HTTP status)  exit 1
@@ -236,6 +237,14 @@ class LandingBlockedError(PenstockError):
     reference = "PNS-4004"
     fix = "mend what it names; nothing is skipped meanwhile"
     command = "penstock status"
+
+
+class DeliveryError(PenstockError):
+    """Somebody could not be told of an alert's incident; it is tried again for hours."""
+
+    reference = "PNS-4006"
+    fix = "see that the webhook's address answers with 2xx"
+    command = "penstock alerts ls"
 
 
 class ExpectationError(PenstockError, AssertionError):

@@ -139,6 +139,11 @@ SETTINGS = (
     Setting("batch_rows", "int", "200000", "Most rows of a batch (at most 500,000)."),
     Setting("batch_bytes", "size", "32mb", "Most bytes of a batch (at most 128 MB)."),
     Setting("backfill_rows", "int", "1000000", "Rows of one slice of a backfill."),
+    Setting(
+        "webhook_url", "str", "", "Where incidents of alerts are posted that notify a webhook."
+    ),
+    Setting("webhook_secret", "str", "", "Signs what is posted there (HMAC-SHA256)."),
+    Setting("webhook_private", "int", "0", "1 lets the webhook be an address inside."),
     Setting("max_body", "size", "16mb", "Most bytes of one request, after decompression."),
     Setting("spool_bytes", "size", "2gb", "Most bytes waiting to be landed, for each source."),
     Setting("spool_keep", "duration", "1h", "How long landed records stay in the spool."),

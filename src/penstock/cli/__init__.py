@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from penstock.cli.alerts import app as alerts
 from penstock.cli.apply import apply
 from penstock.cli.backfill import backfill
 from penstock.cli.backup import backup
@@ -49,6 +50,7 @@ for command in COMMANDS:
     app.command(cls=Command)(command)
 app.add_typer(new, name="new")
 app.add_typer(dead_letters, name="dead-letters")
+app.add_typer(alerts, name="alerts")
 app.add_typer(config, name="config")
 
 

@@ -57,6 +57,7 @@ def _counts(project: Project) -> list[str]:
         "endpoint": len(project.endpoints()),
         "test": len(project.cases()),
         "check": len(project.checks()),
+        "alert": len(project.alerts()),
     }
     counts = {noun: n for noun, n in counts.items() if n or noun == "domain"}
     return [f"{n} {noun}{'' if n == 1 else 's'}" for noun, n in counts.items()]

@@ -14,13 +14,23 @@ from penstock.errors import EngineError, InvalidProjectError, Problem
 from penstock.layers import refusals, totality
 from penstock.layers.refusals import Asked
 from penstock.project import lexer, read, statements, table_rules
+from penstock.project.alerts import placeholders
+from penstock.project.objects import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
     from pathlib import Path
 
     from penstock.project.lexer import Token
-    from penstock.project.objects import Domain, Endpoint, Project, Relation, Source, Statement
+    from penstock.project.objects import (
+        Alert,
+        Domain,
+        Endpoint,
+        Project,
+        Relation,
+        Source,
+        Statement,
+    )
 
 
 def check(project: Project) -> None:
@@ -84,8 +94,10 @@ class _Compiler:
         self._engine.execute(f"USE `{self._domain.database}`")
         for relation in self._domain.relations:
             self._relation(relation)
-        for endpoint in (*self._domain.endpoints, *self._domain.checks):
+        for endpoint in self._domain.queries:
             self._endpoint(endpoint)
+        for alert in self._domain.alerts:
+            self._alert(alert)
         for source in self._domain.sources:
             self._conversion(source)
         for relation in self._domain.relations:
@@ -152,6 +164,25 @@ class _Compiler:
             self._engine.bytes(endpoint.sql, "Null", params)  # over no rows: it must still answer
         except EngineError as error:
             self._problems.append(refusals.problem(error, asked, self._known(endpoint.reads)))
+
+    def _alert(self, alert: Alert) -> None:
+        """What an alert's header says of columns, its SELECT has to give."""
+        query = alert.query
+        if not set(query.reads) <= self._made or not (alert.key or alert.message):
+            return
+        file = query.path.relative_to(self._project.root).as_posix()
+        params = {p.name: p.default for p in query.params}
+        try:
+            rows = self._engine.rows(f"DESCRIBE TABLE ({query.sql}\n)", params)
+        except EngineError:  # it has been told as what the SELECT itself is
+            return
+        given = [str(row["name"]) for row in rows]
+        for name in dict.fromkeys((*alert.key, *placeholders(alert.message))):
+            if name not in given:
+                near = nearest(name, given)
+                hint = f"did you mean {near!r}?" if near else f"it gives {', '.join(given)}"
+                cause = f"the SELECT gives no column {name!r}"
+                self._problems.append(Problem(file, query.line, cause, hint))
 
     def _sample(self, kind: str) -> str:
         """The default value of a type as text, for a parameter that has none of its own."""

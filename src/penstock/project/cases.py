@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 
     from penstock.project.objects import Domain, Endpoint
 
-Kind = Literal["relation", "endpoint", "check", "dead_letters"]
+Kind = Literal["relation", "endpoint", "check", "alert", "dead_letters"]
 Row = dict[str, object]
 
 TOLERANCE = Decimal("1e-9")
 """How far a float may be from what is expected, relative to it; other numbers are exact."""
 
-_KINDS: tuple[Kind, ...] = ("relation", "endpoint", "check", "dead_letters")
+_KINDS: tuple[Kind, ...] = ("relation", "endpoint", "check", "alert", "dead_letters")
 _CASE = ("description", "now", "given", "expect")
 _GIVEN = ("into", "rows", "file", "at")
 _EXPECT = (*_KINDS, "params", "rows", "order", "tolerance", "schema")
@@ -62,12 +62,13 @@ class Given:
 
 @dataclass(frozen=True, slots=True)
 class Expect:
-    """What a relation, an endpoint, a check or the dead letters must then hold.
+    """What a relation, an endpoint, a check, an alert or the dead letters must then hold.
 
     Attributes:
         kind: what `name` names.
-        name: of a relation, an endpoint, a check, or a source or bronze relation with dead letters.
-        params: of the endpoint or check, as a URL would carry them.
+        name: of a relation, an endpoint, a check, an alert, or a source or bronze relation with
+            dead letters.
+        params: of the endpoint, check or alert, as a URL would carry them.
         rows: all of them, with the columns that are looked at; None where only `schema` counts.
         order: whether they must come in this order; None for an endpoint's own order and for
             any order elsewhere.
@@ -148,7 +149,13 @@ def problems(domain: Domain, root: Path) -> Iterator[Problem]:
         "relation": ("relation", sorted(r.name for r in domain.relations)),
         "endpoint": ("endpoint", sorted(e.name for e in domain.endpoints)),
         "check": ("check", sorted(c.name for c in domain.checks)),
+        "alert": ("alert", sorted(a.name for a in domain.alerts)),
         "dead_letters": ("source or bronze relation", places),
+    }
+    asked = {
+        "endpoint": domain.endpoints,
+        "check": domain.checks,
+        "alert": tuple(alert.query for alert in domain.alerts),
     }
     for case in domain.cases:
         file = case.path.relative_to(root).as_posix()
@@ -168,9 +175,8 @@ def problems(domain: Domain, root: Path) -> Iterator[Problem]:
             if expect.name not in names:
                 cause = f"there is no {noun} {expect.name!r}"
                 yield Problem(file, expect.line, cause, _hint(expect.name, names))
-            elif expect.kind in ("endpoint", "check"):
-                asked = domain.endpoints if expect.kind == "endpoint" else domain.checks
-                found = next(e for e in asked if e.name == expect.name)
+            elif expect.kind in asked:
+                found = next(e for e in asked[expect.kind] if e.name == expect.name)
                 yield from _params(found, expect, file)
 
 
@@ -332,14 +338,14 @@ def _expect(table: _Table) -> Expect | None:
     table.known(_EXPECT)
     kinds = [kind for kind in _KINDS if kind in table.values]
     if len(kinds) != 1:
-        cause = "[[expect]] names one relation, endpoint, check or dead_letters"
+        cause = "[[expect]] names one relation, endpoint, check, alert or dead_letters"
         table.problem(kinds[1] if kinds else "", cause, 'such as relation = "…"')
         return None
     if "rows" not in table.values and "schema" not in table.values:
         table.problem("", "[[expect]] expects nothing", "add rows = [{…}] or schema = {…}")
-    if "params" in table.values and kinds[0] not in ("endpoint", "check"):
+    if "params" in table.values and kinds[0] not in ("endpoint", "check", "alert"):
         table.problem("params", f"a {kinds[0]} has no params", "they are for endpoint = …")
-    if "schema" in table.values and kinds[0] in ("dead_letters", "check"):
+    if "schema" in table.values and kinds[0] in ("dead_letters", "check", "alert"):
         table.problem("schema", f"the columns of {kinds[0]} are not compared", "leave schema out")
     order = table.values.get("order")
     if order is not None and not isinstance(order, bool):

@@ -24,9 +24,11 @@ _REFUSED = {
 }
 
 
-def endpoint(text: Text, path: Path, domain: str, database: str) -> Endpoint | None:
+def endpoint(
+    text: Text, path: Path, domain: str, database: str, keys: frozenset[str] = ENDPOINT_KEYS
+) -> Endpoint | None:
     """Read an endpoint; None, with the mistakes noted in `text`, where there is no SELECT."""
-    meta = header(text, ENDPOINT_KEYS)
+    meta = header(text, keys)
     if not text.pieces:
         if not text.problems:
             text.problem(0, "the file holds no SELECT", "write one")
@@ -74,7 +76,7 @@ def _params(text: Text, found: list[Token], meta: Header) -> tuple[Param, ...]:
 def _mapping(text: Text, meta: Header, key: str, params: dict[str, str]) -> dict[str, str | None]:
     """`defaults` or `params` of the header as text by parameter."""
     values = meta.values.get(key)
-    line = _line(text, key)
+    line = line_of(text, key)
     if values is None:
         return {}
     if not isinstance(values, dict):
@@ -86,7 +88,7 @@ def _mapping(text: Text, meta: Header, key: str, params: dict[str, str]) -> dict
         near = nearest(str(name), params)
         known = ", ".join(params) or "the SELECT has none"
         hint = f"did you mean {near!r}?" if near else f"parameters: {known}"
-        text.problem(_line(text, str(name)), f"{key} names {name!r}, no parameter", hint)
+        text.problem(line_of(text, str(name)), f"{key} names {name!r}, no parameter", hint)
     return {str(name): as_text(value) for name, value in values.items()}
 
 
@@ -124,10 +126,10 @@ def _times(text: Text, meta: Header) -> None:
         try:
             duration(str(value))
         except UsageError as error:
-            text.problem(_line(text, key), f"{key}: {error.what}", error.next_step)
+            text.problem(line_of(text, key), f"{key}: {error.what}", error.next_step)
 
 
-def _line(text: Text, key: str) -> int:
+def line_of(text: Text, key: str) -> int:
     """The line of the header on which a key stands."""
     for comment in text.comments[:1]:
         for number, line in enumerate(comment.text.splitlines(), comment.line):

@@ -42,6 +42,23 @@ ENDPOINT_KEYS = frozenset(
         "notes",
     }
 )
+ALERT_KEYS = frozenset(
+    {
+        "description",
+        "owner",
+        "reason",
+        "defaults",
+        "every",
+        "for",
+        "keep",
+        "key",
+        "severity",
+        "notify",
+        "message",
+        "units",
+        "notes",
+    }
+)
 
 
 def header(text: Text, known: frozenset[str]) -> Header:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from penstock.errors import InvalidProjectError, Problem
-from penstock.project import cases, endpoints, graph, references, statements, toml_files
+from penstock.project import alerts, cases, endpoints, graph, references, statements, toml_files
 from penstock.project.header import RELATION_KEYS, header
 from penstock.project.objects import (
     STAGES,
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from penstock.project.objects import Endpoint
+    from penstock.project.objects import Alert, Endpoint
 
 PROJECT_FILE = "penstock.toml"
 _PARTS = ("sources", *STAGES, "serve")
@@ -128,6 +128,7 @@ class _Reader:
             tuple(e for e in read if e),
             cases=tuple(c for c in tests if c),
             checks=tuple(c for c in checks if c),
+            alerts=tuple(a for a in map(self._alert, self._files("alerts", ".sql")) if a),
         )
 
     def _problem(self, path: Path, cause: str, hint: str = "", line: int = 0) -> None:
@@ -194,6 +195,14 @@ class _Reader:
         endpoint = endpoints.endpoint(text, path, self._name, self._database)
         self._problems += text.problems
         return endpoint
+
+    def _alert(self, path: Path) -> Alert | None:
+        text = self._text(path)
+        if text is None:
+            return None
+        alert = alerts.alert(text, path, self._name, self._database)
+        self._problems += text.problems
+        return alert
 
     def _relations(self, stage: Stage) -> Iterator[Relation]:
         for path in self._files(stage, ".sql"):

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 Stage = Literal["bronze", "silver", "gold"]
 StatementKind = Literal["table", "materialized_view", "view", "dictionary"]
 SourceKind = Literal["http", "file"]
+Severity = Literal["info", "warning", "critical"]
 
 STAGES: tuple[Stage, ...] = ("bronze", "silver", "gold")
 
@@ -231,6 +232,36 @@ class Endpoint:
 
 
 @dataclass(frozen=True, slots=True)
+class Alert:
+    """One file of alerts/: a SELECT of which each row is firing.
+
+    Attributes:
+        query: the SELECT; its parameters all have defaults.
+        every: seconds between two looks.
+        wait: seconds that a row has to be there before it fires.
+        keep: seconds that it has to be gone before it is resolved.
+        key: columns that say what a row is about; empty: the first one.
+        severity: `info`, `warning` or `critical`.
+        notify: who is told: `log`, `webhook`; the page always shows it.
+        message: for people, with `{column}` where a row's value goes; empty: the description.
+    """
+
+    query: Endpoint
+    every: float
+    wait: float
+    keep: float
+    key: tuple[str, ...]
+    severity: Severity
+    notify: tuple[str, ...]
+    message: str
+
+    @property
+    def name(self) -> str:
+        """The file's name."""
+        return self.query.name
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
     """One file of sources/.
 
@@ -270,6 +301,7 @@ class Domain:
         endpoints: by name.
         cases: the tests, by name.
         checks: by name; each is a SELECT whose rows are failures.
+        alerts: by name.
     """
 
     name: str
@@ -280,6 +312,12 @@ class Domain:
     endpoints: tuple[Endpoint, ...]
     cases: tuple[Case, ...] = ()
     checks: tuple[Endpoint, ...] = ()
+    alerts: tuple[Alert, ...] = ()
+
+    @property
+    def queries(self) -> tuple[Endpoint, ...]:
+        """Every SELECT that is asked of its relations."""
+        return (*self.endpoints, *self.checks, *(alert.query for alert in self.alerts))
 
     def relation(self, name: str) -> Relation:
         """A relation by name. Raises UsageError, with the nearest name, where there is none."""
@@ -350,6 +388,10 @@ class Project:
     def checks(self) -> tuple[Endpoint, ...]:
         """All checks."""
         return tuple(check for domain in self.domains for check in domain.checks)
+
+    def alerts(self) -> tuple[Alert, ...]:
+        """All alerts."""
+        return tuple(alert for domain in self.domains for alert in domain.alerts)
 
     def first_silver(self, bronze: Relation) -> Relation | None:
         """The 1:1 silver of a bronze table: the relation whose view reads it; None without one."""

@@ -35,8 +35,8 @@ def problems(domain: Domain, root: Path) -> Iterator[Problem]:
     yield from fit.cycle()
     for endpoint in domain.endpoints:
         yield from fit.endpoint(endpoint)
-    for check in domain.checks:
-        yield from fit.check(check)
+    for query in (*domain.checks, *(alert.query for alert in domain.alerts)):
+        yield from fit.check(query)
 
 
 class _Fit:

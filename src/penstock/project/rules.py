@@ -33,7 +33,7 @@ def broken_rules(project: Project) -> list[Problem]:
             note(relation.path, table_rules.table_rules(relation, project.inserts_per_second))
             note(relation.path, view_rules.view_rules(domain, relation))
             note(relation.path, rename_hints(relation))
-        for endpoint in (*domain.endpoints, *domain.checks):
+        for endpoint in domain.queries:
             note(endpoint.path, table_rules.foreign_functions(endpoint.tokens))
         for using in sorted({s.using for s in domain.sources if s.using}):
             if using.is_file():

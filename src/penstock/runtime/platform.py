@@ -33,6 +33,7 @@ from penstock.layers.landing import Hooks, Lander
 from penstock.layers.reconcile import as_document, reconcile
 from penstock.layers.states import Consent
 from penstock.project import load
+from penstock.runtime.alerting import Alerting
 from penstock.runtime.audit import audit, catch_up
 from penstock.runtime.changes import Changes
 from penstock.runtime.freshness import Freshness
@@ -111,6 +112,7 @@ class Platform:
             if land:
                 # Not when only looking: reconcile has to list what the audit refuses to land on.
                 self._start_landers()
+                self._thread(self.alerting.run, "alerts")
                 if applied.waiting:
                     self._thread(self._go_on_filling, "backfill")
         except PenstockError:
@@ -157,6 +159,9 @@ class Platform:
             self._replaying = Replaying(
                 self.changes, Replays(self.store), self._versions.bump, self._stop.is_set
             )
+            self.alerting = Alerting.of(
+                self.project, self.settings, self.client, self.store, self._stop
+            )
             self._opened.callback(self._join)
         except PenstockError:
             self.stop()
@@ -179,6 +184,7 @@ class Platform:
                 snapshot=self.snapshot,
                 apply=self._apply,
                 replay=self.replay,
+                alerts=self.alerting.document,
                 key=owner_key(self.data),
             )
         )
@@ -203,7 +209,7 @@ class Platform:
                     "of it",
                 )
             applied = self.changes.apply(terms or Terms(unasked=True), project)
-            self.project = project
+            self.project = self.alerting.project = project
             self._versions.bump(tuple({step.touched for step in applied.steps}))
             if self._application is not None:
                 self._application.adopt(project)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 _LOOK = 0.2  # seconds between looks: a project has a few hundred files at most
 _WATCHED = (".sql", ".toml")
-_PARTS = ("sources", *STAGES, "serve", "checks")
+_PARTS = ("sources", *STAGES, "serve", "checks", "alerts")
 _PLACE = re.compile(r"([\w./-]+\.(?:sql|toml)):(\d+)")
 _log = structlog.get_logger(__name__)
 

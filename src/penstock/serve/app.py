@@ -60,6 +60,7 @@ class Services:
         snapshot: takes a snapshot of the data directory.
         apply: brings the database to what the files say; gets and gives JSON.
         replay: lands dead letters again that are good by now; gets and gives JSON.
+        alerts: with their newest incidents.
         key: of the data directory; who has it may call the three.
     """
 
@@ -76,6 +77,7 @@ class Services:
     snapshot: Callable[[], dict[str, Any]]
     apply: Callable[[Mapping[str, Any]], dict[str, Any]]
     replay: Callable[[Mapping[str, Any]], dict[str, Any]]
+    alerts: Callable[[], dict[str, Any]]
     key: str
 
 
@@ -104,6 +106,7 @@ class Application:
             Route("/v1/live", self.live.__call__),
             Route("/v1/status", self._status),
             Route("/v1/dead-letters", self._dead_letters),
+            Route("/v1/alerts", self._alerts),
             Route("/v1/reconcile", self._reconcile),
             Route("/v1/admin/apply", admin.apply, methods=["POST"]),
             Route("/v1/admin/snapshot", admin.snapshot, methods=["POST"]),
@@ -189,6 +192,9 @@ class Application:
 
     async def _reconcile(self, _request: Request) -> Response:
         return JSONResponse(await asyncio.to_thread(self._services.reconcile))
+
+    async def _alerts(self, _request: Request) -> Response:
+        return JSONResponse(await asyncio.to_thread(self._services.alerts))
 
     async def _describe(self, _request: Request) -> Response:
         return JSONResponse(self._openapi)

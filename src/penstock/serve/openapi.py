@@ -9,7 +9,9 @@ import penstock
 from penstock.engine.process import State
 from penstock.inflate import ENCODINGS
 from penstock.layers.landing import StateName
+from penstock.project.objects import Severity
 from penstock.serve.endpoints import FORMATS
+from penstock.store.incidents import IncidentState
 
 if TYPE_CHECKING:
     from penstock.project.objects import Endpoint, Project, Source
@@ -161,6 +163,8 @@ def _live() -> dict[str, Any]:
 
 _WHOLE = {"type": "integer"}
 _TEXT = {"type": "string"}
+_REAL = {"type": "number"}
+_MAYBE = {"type": ["integer", "null"]}
 _PROBLEM_FIELDS = {
     "type": _TEXT, "title": _TEXT, "status": _WHOLE, "detail": _TEXT, "code": _TEXT, "next": _TEXT,
     "reference": _TEXT,
@@ -170,6 +174,7 @@ _PLATFORM = {
     "/v1/dead-letters": _get(
         "Newest dead letters, of all domains or of one", "dead_letters", "DeadLetters"
     ),
+    "/v1/alerts": _get("Alerts, and the incidents that fired last", "alerts", "Alerts"),
     "/v1/reconcile": _get("Prove that nothing is lost or doubled", "reconcile"),
     "/v1/live": _live(),
     "/healthz": _get("The process answers", "healthz"),
@@ -202,7 +207,7 @@ _SCHEMAS = {
             )
         ),
         freshness_ms=_object(p50=_WHOLE, p99=_WHOLE, now=_WHOLE),
-        rows_per_s={"type": "number"},
+        rows_per_s=_REAL,
         balance=_object(
             received=_WHOLE, silver=_WHOLE, dead_letters=_WHOLE, in_flight=_WHOLE,
             difference=_WHOLE,
@@ -216,6 +221,29 @@ _SCHEMAS = {
             "relations that are being filled anew, as `database.name`",
         ),
         history={**_object(done=_WHOLE, target=_WHOLE), "type": ["object", "null"]},
+    ),
+    "Alerts": _object(
+        alerts=_list(
+            _object(
+                domain=_TEXT, name=_TEXT, description=_TEXT,
+                severity={"type": "string", "enum": list(get_args(Severity))},
+                state={"type": "string", "enum": ["ok", "pending", "firing", "error"]},
+                firing=_WHOLE, pending=_WHOLE, every_s=_REAL, for_s=_REAL,
+                notify=_list(_TEXT), looked_ms=_WHOLE, took_ms=_REAL, error=_TEXT,
+            )
+        ),
+        incidents=_list(
+            _object(
+                id=_WHOLE, domain=_TEXT, alert=_TEXT,
+                key={**_TEXT, "description": "values of the key's columns, as JSON"},
+                state={"type": "string", "enum": list(get_args(IncidentState))},
+                severity={"type": "string", "enum": list(get_args(Severity))},
+                message=_TEXT,
+                row={"type": "object", "description": "the last row: its evidence"},
+                since_ms=_WHOLE, seen_ms=_WHOLE, fired_ms=_MAYBE, resolved_ms=_MAYBE,
+            ),
+            "those that fire, then those that fired last",
+        ),
     ),
     "DeadLetters": _object(
         total=_WHOLE,

@@ -12,6 +12,8 @@
     apply_run      one apply: what it was to bring about, who ran it, whether it came to its end
       └── apply_step   its steps in order
     applied_form   what each table and view was when it was applied last: drift is told from it
+    incident       something that an alert says of a key, from its first row to its end
+      └── delivery   who is to be told of its beginning and its end, and whether they were
     backfill       a relation that is filled anew: up to which batch, and how far it has got
 
 The migrations under `migrations/versions` make the same tables step by step; a test compares them.
@@ -21,7 +23,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-HEAD = "0005"
+HEAD = "0006"
 """The schema this version of Penstock works with: the last revision under `migrations/versions`."""
 
 METADATA = sa.MetaData(
@@ -195,5 +197,50 @@ BACKFILL = sa.Table(
     sa.Column("upto", sa.Integer, nullable=False),  # the slice before which the next ones end
     sa.Column("started_ms", sa.BigInteger, nullable=False),
     sa.Column("ended_ms", sa.BigInteger),
+    sqlite_autoincrement=True,
+)
+
+INCIDENT = sa.Table(
+    "incident",
+    METADATA,
+    sa.Column("id", _NUMBERED, primary_key=True),
+    sa.Column("domain", sa.Text, nullable=False),
+    sa.Column("alert", sa.Text, nullable=False),
+    sa.Column("key", sa.Text, nullable=False),  # what it is about: JSON of the key's values
+    sa.Column("state", sa.Text, nullable=False),  # pending, firing, resolved
+    sa.Column("severity", sa.Text, nullable=False),
+    sa.Column("message", sa.Text, nullable=False),
+    sa.Column("row", sa.JSON, nullable=False),  # the last one: its evidence
+    sa.Column("since_ms", sa.BigInteger, nullable=False),
+    sa.Column("seen_ms", sa.BigInteger, nullable=False),
+    sa.Column("fired_ms", sa.BigInteger),
+    sa.Column("resolved_ms", sa.BigInteger),
+    sa.Index(None, "domain", "alert", "state"),
+    sa.Index(  # one open incident of a key, whoever looks
+        "uq_incident_open",
+        "domain",
+        "alert",
+        "key",
+        unique=True,
+        sqlite_where=sa.text("state <> 'resolved'"),
+        postgresql_where=sa.text("state <> 'resolved'"),
+    ),
+    sqlite_autoincrement=True,
+)
+
+DELIVERY = sa.Table(
+    "delivery",
+    METADATA,
+    sa.Column("id", _NUMBERED, primary_key=True),
+    sa.Column("incident_id", sa.ForeignKey("incident.id"), nullable=False),
+    sa.Column("channel", sa.Text, nullable=False),
+    sa.Column("event", sa.Text, nullable=False),  # fired, resolved
+    sa.Column("state", sa.Text, nullable=False),  # waiting, sent, failed
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("next_ms", sa.BigInteger, nullable=False),  # not before
+    sa.Column("error", sa.Text, nullable=False),
+    sa.Column("ended_ms", sa.BigInteger),
+    sa.UniqueConstraint("incident_id", "channel", "event"),
+    sa.Index(None, "state", "next_ms"),
     sqlite_autoincrement=True,
 )

@@ -91,10 +91,10 @@ def _look(sandbox: Sandbox, case: Case, expect: Expect) -> None:
         sandbox.expect_answer(
             name, rows, params=params, order=order, tolerance=tolerance, schema=schema
         )
-    elif expect.kind == "check":
+    elif expect.kind in ("check", "alert"):
         order = expect.order is not False
-        params = expect.params
-        sandbox.expect_check(name, rows or (), params=params, order=order, tolerance=tolerance)
+        look = sandbox.expect_check if expect.kind == "check" else sandbox.expect_alert
+        look(name, rows or (), params=expect.params, order=order, tolerance=tolerance)
     elif expect.kind == "relation":
         order = bool(expect.order)
         sandbox.expect(name, rows, order=order, tolerance=tolerance, schema=schema)

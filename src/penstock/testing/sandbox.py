@@ -222,6 +222,20 @@ class Sandbox:
         wanted = Wanted(failures, order, Decimal(str(tolerance)))
         _demand(rows_differ(wanted, answer, f"check {check}"))
 
+    def expect_alert(
+        self,
+        alert: str,
+        rows: Sequence[Mapping[str, object]] = (),
+        *,
+        params: Mapping[str, object] | None = None,
+        order: bool = True,
+        tolerance: float | Decimal = TOLERANCE,
+    ) -> None:
+        """Compare the rows that an alert gives at this moment: none where all is well."""
+        answer = self._asked(self._found("alert", alert, _alerts), params)
+        wanted = Wanted(rows, order, Decimal(str(tolerance)))
+        _demand(rows_differ(wanted, answer, f"alert {alert}"))
+
     def expect_dead_letters(
         self, of: str, rows: Sequence[Mapping[str, object]], *, order: bool = False
     ) -> None:
@@ -380,6 +394,10 @@ def _relations(domain: Domain) -> Iterable[Relation]:
 
 def _endpoints(domain: Domain) -> Iterable[Endpoint]:
     return domain.endpoints
+
+
+def _alerts(domain: Domain) -> Iterable[Endpoint]:
+    return tuple(alert.query for alert in domain.alerts)
 
 
 def _checks(domain: Domain) -> Iterable[Endpoint]:

@@ -83,6 +83,44 @@ export interface components {
                 target: number;
             } | null;
         };
+        Alerts: {
+            alerts: {
+                domain: string;
+                name: string;
+                description: string;
+                /** @enum {string} */
+                severity: "info" | "warning" | "critical";
+                /** @enum {string} */
+                state: "ok" | "pending" | "firing" | "error";
+                firing: number;
+                pending: number;
+                every_s: number;
+                for_s: number;
+                notify: string[];
+                looked_ms: number;
+                took_ms: number;
+                error: string;
+            }[];
+            /** @description those that fire, then those that fired last */
+            incidents: {
+                id: number;
+                domain: string;
+                alert: string;
+                /** @description values of the key's columns, as JSON */
+                key: string;
+                /** @enum {string} */
+                state: "pending" | "firing" | "resolved";
+                /** @enum {string} */
+                severity: "info" | "warning" | "critical";
+                message: string;
+                /** @description the last row: its evidence */
+                row: Record<string, never>;
+                since_ms: number;
+                seen_ms: number;
+                fired_ms: number | null;
+                resolved_ms: number | null;
+            }[];
+        };
         DeadLetters: {
             total: number;
             items: {
