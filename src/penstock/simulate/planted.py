@@ -42,14 +42,14 @@ _HOUR_MS = 3_600_000
 _MINUTE_MS = 60_000
 # kind: (channel, least and most hours, least and most size)
 _KINDS: dict[str, tuple[str, tuple[float, float], tuple[float, float]]] = {
-    "overheating": ("temperature", (3, 10), (4, 9)),
-    "drift": ("temperature", (72, 144), (2.5, 5)),
+    "overheating": ("temperature", (3, 10), (2.5, 9)),
+    "drift": ("temperature", (72, 144), (1.5, 5)),
     "stuck": ("temperature", (8, 30), (0, 0)),
-    "spikes": ("temperature", (6, 12), (6, 15)),
-    "loosened": ("vibration", (6, 24), (0.8, 2)),
-    "power_dips": ("voltage", (4, 12), (15, 45)),
-    "draught": ("temperature", (12, 48), (0.12, 0.3)),
-    "settling": ("vibration", (72, 144), (0.5, 1.2)),
+    "spikes": ("temperature", (6, 12), (3, 15)),
+    "loosened": ("vibration", (6, 24), (0.4, 2)),
+    "power_dips": ("voltage", (4, 12), (8, 45)),
+    "draught": ("temperature", (12, 48), (0.06, 0.3)),
+    "settling": ("vibration", (72, 144), (0.25, 1.2)),
     "outage": ("", (2, 5), (0, 0)),
 }
 KINDS = tuple(_KINDS)
