@@ -11,8 +11,8 @@ SELECT
     home_id,
     toDate(hour) AS day,
     sum(of_hour.readings) AS readings,
-    sum(of_hour.energy_sum) AS energy_sum, -- Wh
-    max(of_hour.energy_sum) AS energy_peak, -- Wh in the hour that drew most
+    sum(of_hour.energy_sum) / 1000 AS energy_sum, -- Wh
+    max(of_hour.energy_sum) / 1000 AS energy_peak, -- Wh in the hour that drew most
     argMax(hour, (of_hour.energy_sum, -toInt64(toUnixTimestamp(hour)))) AS energy_peak_hour,
     max(of_hour.temperature_max) AS temperature_max, -- °C
     argMaxOrNullIf(hour, (of_hour.temperature_max, -toInt64(toUnixTimestamp(hour))), of_hour.temperature_max IS NOT NULL) AS temperature_max_hour,

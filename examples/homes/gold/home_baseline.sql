@@ -9,10 +9,10 @@ conserves:
   vibration: sum(vibration_sum)
 from_silver:
   rows: count()
-  energy: sum(energy)
-  temperature: ifNull(sum(temperature), 0)
-  voltage: ifNull(sum(voltage), 0)
-  vibration: ifNull(sum(vibration), 0)
+  energy: sum(energy) * 1000
+  temperature: ifNull(sum(temperature), 0) * 100
+  voltage: ifNull(sum(voltage), 0) * 10
+  vibration: ifNull(sum(vibration), 0) * 1000
 */
 
 -- Fed from home_hours and not from silver: what a batch adds there is a few rows an hour and home,
@@ -27,16 +27,16 @@ CREATE TABLE IF NOT EXISTS home_baseline
     hour_of_week        UInt8, -- 0 is Monday 00:00
     readings            SimpleAggregateFunction(sum, UInt64) CODEC(T64, ZSTD(1)),
     hours               AggregateFunction(groupBitmap, UInt32) CODEC(ZSTD(1)), -- hours since 1970
-    energy_sum          SimpleAggregateFunction(sum, Decimal(38, 3)) CODEC(ZSTD(1)), -- Wh
+    energy_sum          SimpleAggregateFunction(sum, Int64) CODEC(ZSTD(1)), -- 0.001 Wh
     temperature_count   SimpleAggregateFunction(sum, UInt64) CODEC(T64, ZSTD(1)),
-    temperature_sum     SimpleAggregateFunction(sum, Decimal(38, 2)) CODEC(ZSTD(1)), -- °C
-    temperature_squares SimpleAggregateFunction(sum, Decimal(38, 4)) CODEC(ZSTD(1)),
+    temperature_sum     SimpleAggregateFunction(sum, Int64) CODEC(ZSTD(1)), -- 0.01 °C
+    temperature_squares SimpleAggregateFunction(sum, Int64) CODEC(ZSTD(1)),
     voltage_count       SimpleAggregateFunction(sum, UInt64) CODEC(T64, ZSTD(1)),
-    voltage_sum         SimpleAggregateFunction(sum, Decimal(38, 1)) CODEC(ZSTD(1)), -- V
-    voltage_squares     SimpleAggregateFunction(sum, Decimal(38, 2)) CODEC(ZSTD(1)),
+    voltage_sum         SimpleAggregateFunction(sum, Int64) CODEC(ZSTD(1)), -- 0.1 V
+    voltage_squares     SimpleAggregateFunction(sum, Int64) CODEC(ZSTD(1)),
     vibration_count     SimpleAggregateFunction(sum, UInt64) CODEC(T64, ZSTD(1)),
-    vibration_sum       SimpleAggregateFunction(sum, Decimal(38, 3)) CODEC(ZSTD(1)), -- mm/s RMS
-    vibration_squares   SimpleAggregateFunction(sum, Decimal(38, 6)) CODEC(ZSTD(1))
+    vibration_sum       SimpleAggregateFunction(sum, Int64) CODEC(ZSTD(1)), -- 0.001 mm/s RMS
+    vibration_squares   SimpleAggregateFunction(sum, Int64) CODEC(ZSTD(1))
 )
 ENGINE = AggregatingMergeTree
 ORDER BY (home_id, hour_of_week)

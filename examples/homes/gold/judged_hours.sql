@@ -42,62 +42,44 @@ FROM
         home_id,
         hour,
         toUInt8((toDayOfWeek(hour) - 1) * 24 + toHour(hour)) AS hour_of_week,
-        max(home_hours.region) AS region,
-        sum(home_hours.readings) AS readings,
-        toFloat64(sum(energy_sum)) AS wh,
-        sum(temperature_count) AS n_t,
-        toFloat64(sum(temperature_sum)) AS s_t,
-        toFloat64(sum(temperature_squares)) AS q_t,
-        toFloat64(min(home_hours.temperature_min)) AS low_t,
-        toFloat64(max(home_hours.temperature_max)) AS high_t,
-        sum(voltage_count) AS n_u,
-        toFloat64(sum(voltage_sum)) AS s_u,
-        toFloat64(min(home_hours.voltage_min)) AS low_u,
-        sum(vibration_count) AS n_v,
-        toFloat64(sum(vibration_sum)) AS s_v,
-        toFloat64(max(home_hours.vibration_max)) AS high_v
-    FROM home_hours
-    GROUP BY home_id, hour
+        region,
+        readings,
+        energy_sum / 1000 AS wh,
+        temperature_count AS n_t,
+        temperature_sum / 100 AS s_t,
+        temperature_squares / 10000 AS q_t,
+        toFloat64(temperature_min) AS low_t,
+        toFloat64(temperature_max) AS high_t,
+        voltage_count AS n_u,
+        voltage_sum / 10 AS s_u,
+        toFloat64(voltage_min) AS low_u,
+        vibration_count AS n_v,
+        vibration_sum / 1000 AS s_v,
+        toFloat64(vibration_max) AS high_v
+    FROM home_hours FINAL
 ) AS h
 INNER JOIN
 (
     SELECT
         home_id,
         hour_of_week,
-        groupBitmapMerge(home_baseline.hours) AS hours,
-        toFloat64(sum(energy_sum)) AS wh,
-        sum(temperature_count) AS n_t,
-        toFloat64(sum(temperature_sum)) AS s_t,
-        sum(voltage_count) AS n_u,
-        toFloat64(sum(voltage_sum)) AS s_u,
-        sum(vibration_count) AS n_v,
-        toFloat64(sum(vibration_sum)) AS s_v
-    FROM home_baseline
-    GROUP BY home_id, hour_of_week
+        finalizeAggregation(home_baseline.hours) AS hours,
+        energy_sum / 1000 AS wh,
+        temperature_count AS n_t,
+        temperature_sum / 100 AS s_t,
+        voltage_count AS n_u,
+        voltage_sum / 10 AS s_u,
+        vibration_count AS n_v,
+        vibration_sum / 1000 AS s_v
+    FROM home_baseline FINAL
 ) AS b ON b.home_id = h.home_id AND b.hour_of_week = h.hour_of_week
 INNER JOIN
 (
     SELECT
         home_id,
-        sqrt(greatest(sum(q_t - s_t * s_t / nullIf(n_t, 0)) / nullIf(sum(n_t), 0), 0)) AS band_t,
-        sqrt(greatest(sum(q_u - s_u * s_u / nullIf(n_u, 0)) / nullIf(sum(n_u), 0), 0)) AS band_u,
-        sqrt(greatest(sum(q_v - s_v * s_v / nullIf(n_v, 0)) / nullIf(sum(n_v), 0), 0)) AS band_v
-    FROM
-    (
-        SELECT
-            home_id,
-            hour_of_week,
-            sum(temperature_count) AS n_t,
-            toFloat64(sum(temperature_sum)) AS s_t,
-            toFloat64(sum(temperature_squares)) AS q_t,
-            sum(voltage_count) AS n_u,
-            toFloat64(sum(voltage_sum)) AS s_u,
-            toFloat64(sum(voltage_squares)) AS q_u,
-            sum(vibration_count) AS n_v,
-            toFloat64(sum(vibration_sum)) AS s_v,
-            toFloat64(sum(vibration_squares)) AS q_v
-        FROM home_baseline
-        GROUP BY home_id, hour_of_week
-    )
+        sqrt(greatest(sum(temperature_squares - temperature_sum / nullIf(temperature_count, 0) * temperature_sum) / nullIf(sum(temperature_count), 0), 0)) / 100 AS band_t,
+        sqrt(greatest(sum(voltage_squares - voltage_sum / nullIf(voltage_count, 0) * voltage_sum) / nullIf(sum(voltage_count), 0), 0)) / 10 AS band_u,
+        sqrt(greatest(sum(vibration_squares - vibration_sum / nullIf(vibration_count, 0) * vibration_sum) / nullIf(sum(vibration_count), 0), 0)) / 1000 AS band_v
+    FROM home_baseline FINAL
     GROUP BY home_id
 ) AS w ON w.home_id = h.home_id;

@@ -12,7 +12,7 @@ columns:
   channel: temperature (°C), voltage (V) or vibration (mm/s RMS)
   value: mean of the hour
   expected: the home's norm for that hour of the week, moved as its peers moved
-  band: spread of the peers' departures, 1.4826 times their median distance from their median
+  band: spread of the peers' departures, 1.4826 times their median distance from their median; at least 0.25 °C, 0.5 V, 0.05 mm/s
   sigma: distance from what is expected in bands; negative is below
   peers: homes of the region in that hour, itself among them
   samples: readings in the hour
@@ -52,8 +52,8 @@ FROM
             quantileExact(0.5)(mean - norm) OVER (PARTITION BY region, hour, channel) AS shared
         FROM (SELECT * FROM judged_hours WHERE hour > now('UTC') - toIntervalHour({hours:UInt32}))
         ARRAY JOIN [
-            ('temperature', temperature, temperature_norm, 0.1, temperature_readings),
-            ('voltage', voltage, voltage_norm, 0.2, voltage_readings),
+            ('temperature', temperature, temperature_norm, 0.25, temperature_readings),
+            ('voltage', voltage, voltage_norm, 0.5, voltage_readings),
             ('vibration', vibration, vibration_norm, 0.05, vibration_readings)] AS judged
         WHERE judged.2 - judged.3 IS NOT NULL
     )

@@ -41,25 +41,24 @@ FROM
         quartiles[1] - {fences:Float64} * range AS low_fence,
         quartiles[3] + {fences:Float64} * range AS high_fence,
         count() AS samples,
-        groupArrayIf(at, at.1 > now('UTC') - toIntervalHour({hours:UInt32}) AND (at.2 < -1e9 OR 1)) AS asked
+        groupArrayIf(at, at.1 > now('UTC') - toIntervalHour({hours:UInt32})) AS asked
     FROM
     (
         SELECT
             home_id,
             hour,
-            sum(temperature_sum) / nullIf(sum(temperature_count), 0) AS temperature,
+            temperature_sum / 100 / nullIf(temperature_count, 0) AS temperature,
             -- The hour that runs is not whole.
-            if(hour < this_hour, toFloat64(sum(energy_sum)), NULL) AS energy,
-            sum(voltage_sum) / nullIf(sum(voltage_count), 0) AS voltage,
-            sum(vibration_sum) / nullIf(sum(vibration_count), 0) AS vibration
-        FROM home_hours
+            if(hour < this_hour, energy_sum / 1000, NULL) AS energy,
+            voltage_sum / 10 / nullIf(voltage_count, 0) AS voltage,
+            vibration_sum / 1000 / nullIf(vibration_count, 0) AS vibration
+        FROM home_hours FINAL
         WHERE hour > now('UTC') - toIntervalDay({days:UInt16})
             AND ({home_id:UInt32} = 0 OR home_id = {home_id:UInt32})
-        GROUP BY home_id, hour
     )
     ARRAY JOIN
         ['temperature', 'energy', 'voltage', 'vibration'] AS channel,
-        [(hour, toFloat64(temperature)), (hour, energy), (hour, toFloat64(voltage)), (hour, toFloat64(vibration))] AS at,
+        [(hour, temperature), (hour, energy), (hour, voltage), (hour, vibration)] AS at,
         [0.1, 20, 0.2, 0.01] AS grain -- a home that never changes has a range all the same
     WHERE at.2 IS NOT NULL
     GROUP BY home_id, channel, grain

@@ -22,7 +22,7 @@ WITH now('UTC') AS at
 SELECT
     home_id,
     toUnixTimestamp(hour) * 1000 AS hour_ms,
-    if(rose > 0.6, 'loosened', 'settling') AS suspect,
+    if(rose > 0.45, 'loosened', 'settling') AS suspect,
     round(level, 3) AS value,
     round(norm, 3) AS expected,
     round(vibration_band, 3) AS band,
@@ -44,32 +44,28 @@ FROM
         (
             SELECT
                 home_id,
-                h.hour AS hour,
-                h.weeks AS weeks,
-                h.vibration AS vibration,
-                h.norm AS vibration_norm,
-                h.band AS vibration_band,
+                hour,
+                weeks,
+                vibration,
+                vibration_norm,
+                vibration_band,
                 toUnixTimestamp(hour) AS at_s,
                 avg(vibration) OVER six_hours AS level,
                 avg(vibration_norm) OVER six_hours AS norm,
-                sum(h.readings) OVER six_hours AS readings_6h,
+                sum(vibration_readings) OVER six_hours AS readings_6h,
                 level / norm - 1 AS excess
-            FROM
-            (
-                -- Only homes with an hour above their band are looked back at.
-                SELECT
-                    home_id,
-                    groupArray(CAST(
-                        (hour, weeks, vibration_readings, vibration, vibration_norm, vibration_band),
-                        'Tuple(hour DateTime(\'UTC\'), weeks Int64, readings UInt64, vibration Float64, norm Float64, band Float64)')) AS hours
-                FROM judged_hours
-                WHERE hour > at - toIntervalHour({hours:UInt32} + 89)
-                    AND ({home_id:UInt32} = 0 OR home_id = {home_id:UInt32})
-                    AND vibration IS NOT NULL AND vibration_norm IS NOT NULL
-                GROUP BY home_id
-                HAVING countIf(hour > at - toIntervalHour({hours:UInt32} + 6) AND vibration - vibration_norm > 1.6 * vibration_band) > 0
-            )
-            ARRAY JOIN hours AS h
+            FROM judged_hours
+            WHERE hour > at - toIntervalHour({hours:UInt32} + 89)
+                AND vibration IS NOT NULL AND vibration_norm IS NOT NULL
+                AND home_id IN
+                (
+                    -- Only homes with an hour above their band are looked back at.
+                    SELECT home_id
+                    FROM judged_hours
+                    WHERE hour > at - toIntervalHour({hours:UInt32} + 6)
+                        AND ({home_id:UInt32} = 0 OR home_id = {home_id:UInt32})
+                        AND vibration - vibration_norm > 1.6 * vibration_band
+                )
             WINDOW six_hours AS (PARTITION BY home_id ORDER BY at_s RANGE BETWEEN 18000 PRECEDING AND CURRENT ROW)
         )
     )
@@ -77,6 +73,6 @@ FROM
 WHERE hour > at - toIntervalHour({hours:UInt32})
     AND level - norm > 1.6 * vibration_band
     AND vibration - vibration_norm > vibration_band -- it still does
-    AND (rose > 0.6 OR gained < 0.5 * excess)
+    AND (rose > 0.45 OR gained < 0.5 * excess)
 ORDER BY hour_ms DESC, sigma DESC, home_id
 LIMIT 10000
