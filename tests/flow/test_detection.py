@@ -6,6 +6,7 @@ from collections import defaultdict
 
 import pytest
 from benchmarks.detection import (
+    END,
     REPORTED,
     Score,
     Scores,
@@ -17,7 +18,8 @@ from benchmarks.detection import (
     suspected,
 )  # fmt: skip
 
-from penstock.simulate.planted import KINDS
+from penstock.simulate.homes import Homes, Schedule
+from penstock.simulate.planted import KINDS, Planted, plan
 
 
 def total(scores: Scores) -> Score:
@@ -63,3 +65,34 @@ def test_an_alarm_is_right_in_its_place_hour_and_kind_only() -> None:
         drift = scores["drift"]
         assert (drift.found, drift.right, drift.wrong) == wanted, alarm
         assert drift.episodes == 1
+
+
+def test_a_replay_mends_the_hours_that_an_outage_left_empty() -> None:
+    end_ms = int(END.timestamp() * 1000)
+    schedule = Schedule.history(end_ms, 2 * 86_400, 10_000, 20)
+    span = (schedule.start_ms, end_ms)
+
+    def body(*, outage: bool, replay: bool = False) -> bytes:
+        homes = Homes(
+            schedule,
+            homes=20,
+            plant=lambda c: Planted(
+                c, plan(c, 1, {"outage": 2} if outage else {}, span), replay=replay
+            ),
+        )
+        return homes.take(20_000).body
+
+    golds = ("hourly_stats", "home_hours", "home_baseline", "home_latest")
+
+    def held() -> list[list[str]]:
+        return [sorted(map(str, sandbox.rows(gold))) for gold in golds]
+
+    with judged() as sandbox:
+        sandbox.start(END)
+        sandbox.given("readings", body(outage=False))
+        whole = held()
+        sandbox.start(END)
+        sandbox.given("readings", body(outage=True))
+        assert [a == b for a, b in zip(held(), whole, strict=True)] == [False] * len(golds)
+        sandbox.given("readings", body(outage=True, replay=True))
+        assert held() == whole
