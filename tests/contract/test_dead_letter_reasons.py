@@ -179,6 +179,8 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]
                     ("hourly_stats", "readings"),
                     ("home_latest", "readings"),
                     ("city_minute", "rows"),
+                    ("home_hours", "readings"),
+                    ("home_baseline", "readings"),
                 )
             ],
         }
@@ -211,4 +213,4 @@ def test_good_record_is_in_silver(stored: dict[str, Any], position: int, kind: s
 def test_nothing_else_is_anywhere(stored: dict[str, Any]) -> None:
     assert len(stored["reasons"]) == len(BAD) + len(GOOD)
     assert len(stored["silver"]) == len(GOOD)
-    assert stored["golds"] == [len(GOOD)] * 3
+    assert stored["golds"] == [len(GOOD)] * 5

@@ -59,13 +59,16 @@ def lacking(reason: str) -> None:
     pytest.skip(reason)
 
 
+GOLDS = ("hourly_stats", "city_minute", "home_latest", "home_hours", "home_baseline")
+
+
 def prepare(project: Path, data: Path) -> None:
     """A data directory with a little in it: rows in merged parts and in small ones."""
     with Landing(project, data) as landing:
         for _ in range(3):
             landing.send(PREPARED // 3)
             landing.land()
-        for table in ("raw_sensors", "readings", "hourly_stats", "city_minute", "home_latest"):
+        for table in ("raw_sensors", "readings", *GOLDS):
             landing.client.execute(f"OPTIMIZE TABLE {table} FINAL", database="homes")
 
 

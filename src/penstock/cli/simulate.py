@@ -21,10 +21,12 @@ from penstock.errors import UsageError
 from penstock.settings import duration
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
+    from penstock.simulate.city import City
     from penstock.simulate.homes import Homes, Schedule
     from penstock.simulate.http import HttpSender
+    from penstock.simulate.planted import Planted
     from penstock.simulate.truth import Truth
 
 _PATH = "/v1/ingest/homes/readings"
@@ -52,7 +54,15 @@ _Path = Annotated[str, typer.Option(help="Where to, with --to file; - is stdout.
 _Late = Annotated[float, typer.Option(help="Share of rows that are 1 to 30 minutes late.")]
 _Duplicates = Annotated[float, typer.Option(help="Share of rows that are sent twice.")]
 _Malformed = Annotated[float | None, typer.Option(help="Share of bad rows (0.0002; history: 0).")]
-_TruthFile = Annotated[Path | None, typer.Option(help="Keep exact counts of what was sent here.")]
+_Faults = Annotated[
+    str, typer.Option(help="What breaks: story, all, or kinds such as drift,spikes:3.")
+]
+_Replay = Annotated[
+    bool, typer.Option("--replay", help="Send, late, what --faults outage kept back before.")
+]
+_TruthFile = Annotated[
+    Path | None, typer.Option(help="Keep exact counts of what was sent here, and faults.")
+]
 _Ids = Annotated[Path | None, typer.Option(help="List acknowledged bodies here (--to http).")]
 _Serial = Annotated[bool, typer.Option("--serial", help="Number the rows.")]
 _EndWithStdin = Annotated[
@@ -103,6 +113,8 @@ def simulate(
     late: _Late = 0.005,
     duplicates: _Duplicates = 0.001,
     malformed: _Malformed = None,
+    faults: _Faults = "",
+    replay: _Replay = False,
     truth: _TruthFile = None,
     ids: _Ids = None,
     serial: _Serial = False,
@@ -110,28 +122,36 @@ def simulate(
     end_with_stdin: _EndWithStdin = False,
 ) -> None:
     """Play devices: the same seed gives the same rows, and every row sent is counted."""
-    from penstock.simulate.homes import SOURCE, Faults, Homes
-    from penstock.simulate.rows import DECIMALS
-    from penstock.simulate.truth import Truth
+    from penstock.simulate.homes import Faults, Homes
 
     if end_with_stdin:
         threading.Thread(target=_end_with_stdin, daemon=True).start()
     _check_domain(domain)
     target = _Target(to, url or _found(to), path, truth, ids, as_json)
-    for_s = None if for_ is None else duration(for_)
-    amount = _Amount(homes, rate, for_s, history, rows, skip)
+    amount = _Amount(homes, rate, None if for_ is None else duration(for_), history, rows, skip)
+    schedule = _schedule(amount, _epoch_ms(start), to)
     stream = Homes(
-        _schedule(amount, _epoch_ms(start), to),
+        schedule,
         homes=homes,
         seed=seed,
         faults=Faults(late=late, duplicates=duplicates, malformed=_bad(malformed, amount)),
         serial=serial,
+        plant=_plant(faults, seed, schedule, replay=replay),
     )
     stream.skip(skip)
-    account = Truth(SOURCE, seed, DECIMALS, first=stream.next)
+    _play(stream, target, amount)
+
+
+def _play(stream: Homes, target: _Target, amount: _Amount) -> None:
+    """Hand the rows over, and say at the end what became of them, however it came."""
+    from penstock.simulate.homes import SOURCE
+    from penstock.simulate.rows import DECIMALS
+    from penstock.simulate.truth import Truth
+
+    account = Truth(SOURCE, stream.seed, DECIMALS, first=stream.next, faults=stream.faults)
     try:
-        if to == "http":
-            asyncio.run(_send(stream, account, target, for_s, amount.rate))
+        if target.to == "http":
+            asyncio.run(_send(stream, account, target, amount.for_s, amount.rate))
         else:
             _write(stream, account, target)
     finally:
@@ -176,6 +196,31 @@ def _bad(share: float | None, amount: _Amount) -> float:
     if share is not None:
         return share
     return 0.0002 if amount.history is None else 0.0
+
+
+def _plant(
+    faults: str, seed: int, schedule: Schedule, *, replay: bool
+) -> Callable[[City], Planted] | None:
+    """What gives a city the faults that are asked for; None where none are."""
+    from penstock.simulate.planted import STORY, Planted, plan, story, wanted
+
+    if faults == STORY and not replay:
+        return lambda city: Planted(city, story(city, schedule.start_ms))
+    amounts = {} if faults == STORY else wanted(faults)
+    if replay and "outage" not in amounts:
+        raise UsageError(
+            "--replay sends what an outage kept back, and none is planted",
+            next_step="the same words as before, with --faults outage among them, and --replay",
+        )
+    if not amounts:
+        return None
+    if schedule.readings is None:
+        raise UsageError(
+            f"faults are spread over a time that ends, other than {STORY}",
+            next_step="--for 10m, --rows 100000 or --history 30d",
+        )
+    span = schedule.start_ms, schedule.start_ms + int(schedule.readings * schedule.period_ms)
+    return lambda city: Planted(city, plan(city, seed, amounts, span), replay=replay)
 
 
 def _schedule(amount: _Amount, start_ms: int, to: str) -> Schedule:
@@ -283,6 +328,9 @@ def _summarise(account: Truth, target: _Target) -> None:
         )
     if target.as_json:
         emit(document)
+    if document["faults"]:
+        where = f": {target.truth}" if target.truth else "; --truth FILE lists them"
+        say(f"  {len(document['faults']):,} faults were planted{where}")
     if target.to == "http" and document["acknowledged"]:
         say("next: penstock reconcile")
     elif target.to == "file" and target.path != _STDOUT:

@@ -47,22 +47,21 @@ class Scratch:
 
     def __init__(self, access: Sequence[Path] = ()) -> None:
         self.access = tuple(path.resolve() for path in access)
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._connection: Any = None
 
     def __enter__(self) -> Self:
         import chdb  # noqa: PLC0415 - a second of start-up, and only where an engine is needed
 
-        self._folder = tempfile.TemporaryDirectory(prefix="penstock-scratch-")
-        config = self._configuration(Path(self._folder.name))
-        try:
-            self._connection = chdb.connect(f":memory:?config-file={config}")
-        except RuntimeError as error:
-            self._folder.cleanup()
-            raise EngineError(
-                f"the throw-away engine does not start: {error}",
-                next_step="run it in a process of its own: chDB runs one engine a process",
-            ) from error
+        # Read once, at the start: a process that is killed later leaves nothing behind.
+        with tempfile.TemporaryDirectory(prefix="penstock-scratch-") as folder:
+            config = self._configuration(Path(folder))
+            try:
+                self._connection = chdb.connect(f":memory:?config-file={config}")
+            except RuntimeError as error:
+                raise EngineError(
+                    f"the throw-away engine does not start: {error}",
+                    next_step="run it in a process of its own: chDB runs one engine a process",
+                ) from error
         return self
 
     def __exit__(
@@ -72,8 +71,6 @@ class Scratch:
         trace: TracebackType | None,
     ) -> None:
         self._connection.close()
-        if self._folder:
-            self._folder.cleanup()
 
     def execute(self, sql: str) -> None:
         """Run a statement for its effect. Raises EngineError where the engine refuses it."""

@@ -61,7 +61,7 @@ class Demo:
         plan = self._plan()
         for name in _SENDERS:
             self._truth_file(name).unlink(missing_ok=True)
-        self._spawn("live", ["--homes", str(self.homes)])
+        self._spawn("live", ["--homes", str(self.homes), "--faults", "story"])
         if self.history:
             self._send_history(plan)
         self._loader = threading.Thread(target=self._load_files, daemon=True)
@@ -188,7 +188,9 @@ class Demo:
         truth = self._truth(name)
         if not truth:
             return 0
-        return int(truth["first"]) + int(truth["sent"]) - int(truth["of_sent"]["duplicates"])
+        of_sent = truth["of_sent"]
+        made = int(truth["sent"]) - int(of_sent["duplicates"]) + int(of_sent.get("silent", 0))
+        return int(truth["first"]) + made
 
     def _received(self) -> int:
         return int(self.platform.status()["balance"]["received"])

@@ -47,6 +47,12 @@ class City:
     Args:
         homes: how many.
         seed: the same seed and number give the same city.
+
+    Attributes:
+        home_ids: id of the home in each slot.
+        region: place of its region in REGIONS.
+        heat_w_per_c: watts its electric heating draws for each °C; 0 where it has none.
+        vibration: level of its pump, mm/s RMS.
     """
 
     def __init__(self, homes: int, seed: int) -> None:
@@ -58,12 +64,12 @@ class City:
         self._standby_w = _f32(rng.uniform(40, 140, homes))
         self._size = _f32(rng.lognormal(0.0, 0.3, homes))
         heated = rng.random(homes) < _ELECTRIC_HEATING
-        self._heat_w_per_c = _f32(np.where(heated, rng.uniform(25, 70, homes), 0.0))
+        self.heat_w_per_c = _f32(np.where(heated, rng.uniform(25, 70, homes), 0.0))
         self._comfort_c = _f32(rng.normal(0.0, 0.8, homes))
         self._leak = _f32(rng.uniform(0.05, 0.18, homes))
         self._feeder_v = _f32(rng.normal(0.0, 1.2, homes))
         worn = rng.random(homes) < _WORN_PUMPS
-        self._vibration = _f32(
+        self.vibration = _f32(
             np.where(worn, rng.uniform(2.0, 4.5, homes), rng.uniform(0.15, 0.9, homes))
         )
         self._hash = rng.integers(0, 2**32, homes, dtype=np.uint32)
@@ -113,14 +119,14 @@ class City:
         appliance_w = self._appliances(slot, epoch_s, group, activity)
         gauss = _gauss()[noise >> 4]
 
-        heat_w = self._heat_w_per_c[slot] * np.maximum(target - 3 - outside_c, 0)
+        heat_w = self.heat_w_per_c[slot] * np.maximum(target - 3 - outside_c, 0)
         power_w = self._standby_w[slot] + self._size[slot] * (60 + 260 * activity)
         power_w += appliance_w + heat_w
         power_w *= 1 + 0.015 * gauss[:, 0]
         temperature = target + self._comfort_c[slot] + self._leak[slot] * (outside_c - 12)
         sag_v = self._sag(epoch_s).reshape(-1)[here]
         voltage = 235.5 + self._feeder_v[slot] - sag_v - 0.0008 * power_w + 0.3 * gauss[:, 1]
-        level = self._vibration[slot]
+        level = self.vibration[slot]
         vibration = level * (1 + np.float32(0.35) * (appliance_w > 0) + 0.03 * gauss[:, 2])
         return {
             "temperature": _fixed(100 * temperature + 3 * gauss[:, 3], 9999),

@@ -10,10 +10,10 @@ clock: the schedule says when each reading falls due::
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import ceil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,9 +23,11 @@ from penstock.simulate.rows import DECIMALS, MALFORMED, RowWriter
 from penstock.simulate.truth import Counts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
+
+    from penstock.simulate.planted import Planted
 
 SOURCE = "homes/readings"
 """The source these rows are for."""
@@ -40,7 +42,8 @@ _BLOCK = 8192  # readings made at a time: its arrays stay in the processor's sec
 _GROUP_MS = 60_000  # what changes slowly is looked up at least that often
 _LATE_MS = (61_000, 1_800_000)
 _JITTER_MS = 64
-_GOOD, _LATE, _DUPLICATE, _FIRST_KIND = 0, 1, 2, 3
+_GOOD, _LATE, _DUPLICATE, _SILENT, _FIRST_KIND = 0, 1, 2, 3, 4
+_WRONG_TYPE = _FIRST_KIND + MALFORMED.index("wrong_type")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +136,7 @@ class Batch:
         counts: what the rows hold.
         duplicates: serials that are in here twice.
         malformed: serials of the malformed rows.
+        silent: serials of the readings that are no row, because an outage keeps them back.
     """
 
     body: bytes
@@ -141,6 +145,7 @@ class Batch:
     counts: Counts
     duplicates: list[int]
     malformed: list[int]
+    silent: list[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,10 +153,10 @@ class _Block:
     """A block of readings, made but not yet text; arrays of one item a reading but `lines`."""
 
     number: int
-    fate: NDArray[np.uint8]  # _GOOD, _LATE, _DUPLICATE, or _FIRST_KIND + place in MALFORMED
+    fate: NDArray[np.uint8]  # _GOOD, _LATE, _DUPLICATE, _SILENT, or _FIRST_KIND + in MALFORMED
     ts_ms: NDArray[np.int64]
     values: dict[str, NDArray[np.int32]]
-    lines: NDArray[np.uint8]  # one a row: duplicates stand twice
+    lines: NDArray[np.uint8]  # one a row: duplicates stand twice, silent readings not at all
     line_of: NDArray[np.int64]  # where each reading's lines begin, and the end; readings + 1
 
 
@@ -164,6 +169,7 @@ class Homes:
         seed: not negative.
         faults: shares of late, doubled and malformed rows.
         serial: give each row the number of its reading as `"serial"`.
+        plant: given the city, what breaks in it.
 
     Raises:
         UsageError: homes or seed are out of range.
@@ -177,6 +183,7 @@ class Homes:
         seed: int = 1,
         faults: Faults | None = None,
         serial: bool = False,
+        plant: Callable[[City], Planted] | None = None,
     ) -> None:
         if not 1 <= homes <= MAX_HOMES:
             raise UsageError(
@@ -191,6 +198,7 @@ class Homes:
         self._homes = homes
         self._faults = faults or Faults()
         self._city = City(homes, seed)
+        self._planted = plant(self._city) if plant else None
         regions = [REGIONS[place] for place in self._city.region]
         self._writer = RowWriter(self._city.home_ids.tolist(), regions, serial=serial)
         self._step_ms = float(schedule.period_ms * homes)
@@ -213,7 +221,7 @@ class Homes:
         if readings < 1:
             raise ValueError(readings)
         wanted = readings if self.left is None else min(readings, self.left)
-        batch = Batch(b"", self.next, wanted, Counts(), [], [])
+        batch = Batch(b"", self.next, wanted, Counts(), [], [], [])
         bodies = []
         end = self.next + wanted
         while self.next < end:
@@ -223,9 +231,15 @@ class Homes:
             bodies.append(RowWriter.text(block.lines[block.line_of[first] : block.line_of[last]]))
             self._count(block, slice(first, last), batch)
             self.next = block.number * _BLOCK + last
-        return Batch(
-            b"".join(bodies), batch.first, wanted, batch.counts, batch.duplicates, batch.malformed
-        )
+        return replace(batch, body=b"".join(bodies))
+
+    def faults(self) -> list[dict[str, Any]]:
+        """The planted faults that act up to the next reading, as `Planted.truth` gives them."""
+        if self._planted is None or not self.next:
+            return []
+        schedule = self.schedule
+        last_ms = schedule.start_ms + int((self.next - 1) * schedule.period_ms)
+        return self._planted.truth(schedule.start_ms, last_ms)
 
     def skip(self, readings: int) -> None:
         """Leave readings out, as if the devices had not been able to send them."""
@@ -262,15 +276,32 @@ class Homes:
         ts_ms[late] -= rng.integers(*_LATE_MS, len(late), endpoint=True)
         group_s = due_ms[:: self._group] / 1000.0
         values = self._city.readings(slot, group_s, self._step_ms / 1000.0, words)
+        if self._planted is not None:
+            self._planted.spoil(slot, due_ms, words, self._step_ms / 1000.0, values)
+            self._mark(self._planted, fate, slot, due_ms, words)
 
         lines = self._writer.matrix(slot, ts_ms, values, serial)
         malformed = np.flatnonzero(fate >= _FIRST_KIND)
         self._writer.spoil(lines, malformed, fate[malformed] - np.uint8(_FIRST_KIND))
-        twice = fate == _DUPLICATE
-        line_of = np.concatenate([[0], np.cumsum(1 + twice)])
-        if twice.any():
-            lines = np.repeat(lines, 1 + twice, axis=0)
+        copies = np.array([1, 1, 2, 0])[np.minimum(fate, _FIRST_KIND - 1)]
+        copies[malformed] = 1
+        line_of = np.concatenate([[0], np.cumsum(copies)])
+        if (copies != 1).any():
+            lines = np.repeat(lines, copies, axis=0)
         return _Block(number, fate, ts_ms, values, lines, line_of)
+
+    @staticmethod
+    def _mark(
+        planted: Planted,
+        fate: NDArray[np.uint8],
+        slot: NDArray[np.int64],
+        due_ms: NDArray[np.int64],
+        words: NDArray[np.uint16],
+    ) -> None:
+        """Give the readings their fate that planted faults mistype or keep back, in place."""
+        mistyped = planted.mistyped(slot, due_ms, words)
+        fate[mistyped[fate[mistyped] == _GOOD]] = _WRONG_TYPE
+        fate[planted.silent(slot, due_ms)] = _SILENT
 
     def _due_ms(self, number: int) -> NDArray[np.int64]:
         """Due times of a block; the big product is left to Python, where it cannot overflow."""
@@ -300,20 +331,24 @@ class Homes:
         base = block.number * _BLOCK + part.start
         twice = np.flatnonzero(fate == _DUPLICATE)
         malformed = np.flatnonzero(fate >= _FIRST_KIND)
+        silent = np.flatnonzero(fate == _SILENT)
         kinds = [MALFORMED[kind - _FIRST_KIND] for kind in fate[malformed].tolist()]
         counts = Counts(
-            rows=len(fate) + len(twice),
+            rows=len(fate) + len(twice) - len(silent),
             malformed=Counter(kinds),
             duplicates=len(twice),
             late=int(np.count_nonzero(fate == _LATE)),
+            silent=len(silent),
         )
+        neither = np.concatenate([malformed, silent])
         for name in DECIMALS:
             column = block.values[name][part]
-            total = column.sum(dtype=np.int64) - column[malformed].sum(dtype=np.int64)
+            total = column.sum(dtype=np.int64) - column[neither].sum(dtype=np.int64)
             counts.sums[name] = int(total + column[twice].sum(dtype=np.int64))
-        good_ts = np.delete(ts_ms, malformed) if len(malformed) else ts_ms
+        good_ts = np.delete(ts_ms, neither) if len(neither) else ts_ms
         if len(good_ts):
             counts.first_ts_ms, counts.last_ts_ms = int(good_ts.min()), int(good_ts.max())
         batch.counts.add(counts)
         batch.duplicates.extend((twice + base).tolist())
         batch.malformed.extend((malformed + base).tolist())
+        batch.silent.extend((silent + base).tolist())

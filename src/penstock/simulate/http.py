@@ -165,7 +165,10 @@ class HttpSender:
                 number = self._bodies
             if batch is None:
                 return
-            await self._post(client, number, batch)
+            if batch.counts.rows:
+                await self._post(client, number, batch)
+            else:  # an outage keeps all of it back
+                self._truth.count_sent(batch.counts)
 
     async def _next(self) -> Batch | None:
         """Wait until the next body is due and cut it; None at the end."""

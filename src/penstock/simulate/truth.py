@@ -10,11 +10,15 @@ A truth file is one JSON document::
     unacknowledged    sent - acknowledged: they may be there (the answer was lost) or not
     refused           of these, rows that are known not to be there (429 or 4xx to the end)
     skipped           readings never sent, because the sender was held up for too long
-    good, malformed {kind: rows}, duplicates, late, sums {column: decimal}, first_ts, last_ts
+    good, malformed {kind: rows}, duplicates, late, silent, sums {column: decimal}, first_ts,
+    last_ts
                       of the acknowledged rows: acknowledged = good + malformed; a duplicate is
-                      good and counted twice in the sums; late and the sums are of good rows only
-    of_sent           the same seven of all rows sent
+                      good and counted twice in the sums; late and the sums are of good rows only;
+                      silent are readings that were no row, because an outage kept them back
+    of_sent           the same eight of all rows sent
     hours             acknowledged rows by the hour (UTC) they were sent in
+    faults            what was planted so far: [{kind, home_id (null: all of the region's), region,
+                      channel, start, end, size}], as `planted` describes them
 
 So when nothing is unacknowledged, `good` is what silver holds and `malformed` the dead letters.
 """
@@ -30,7 +34,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 
@@ -46,6 +50,7 @@ class Counts:
         sums: of the good rows, by column, in units of the column's last decimal.
         first_ts_ms: earliest time of a good row, epoch milliseconds; None without good rows.
         last_ts_ms: latest time of a good row.
+        silent: readings that are no row, because an outage keeps them back.
     """
 
     rows: int = 0
@@ -55,6 +60,7 @@ class Counts:
     sums: Counter[str] = field(default_factory=Counter)
     first_ts_ms: int | None = None
     last_ts_ms: int | None = None
+    silent: int = 0
 
     @property
     def good(self) -> int:
@@ -67,6 +73,7 @@ class Counts:
         self.malformed += other.malformed
         self.duplicates += other.duplicates
         self.late += other.late
+        self.silent += other.silent
         self.sums.update(other.sums)
         if other.first_ts_ms is not None and other.last_ts_ms is not None:
             first, last = self.first_ts_ms, self.last_ts_ms
@@ -82,14 +89,22 @@ class Truth:
         seed: the generator's seed.
         decimals: decimals of each column that is summed, such as `{"energy": 3}`.
         first: number of the first reading that is sent.
+        faults: tells what has been planted so far.
     """
 
     def __init__(
-        self, source: str, seed: int, decimals: Mapping[str, int], *, first: int = 0
+        self,
+        source: str,
+        seed: int,
+        decimals: Mapping[str, int],
+        *,
+        first: int = 0,
+        faults: Callable[[], list[dict[str, Any]]] = list,
     ) -> None:
         self._source = source
         self._seed = seed
         self._first = first
+        self._faults = faults
         self._decimals = dict(decimals)
         self._sent = Counts()
         self._acknowledged = Counts()
@@ -141,6 +156,7 @@ class Truth:
             **self._describe(self._acknowledged),
             "of_sent": self._describe(self._sent),
             "hours": dict(sorted(self._hours.items())),
+            "faults": self._faults(),
         }
 
     def _describe(self, counts: Counts) -> dict[str, Any]:
@@ -153,6 +169,7 @@ class Truth:
             "malformed": dict(sorted(counts.malformed.items())),
             "duplicates": counts.duplicates,
             "late": counts.late,
+            "silent": counts.silent,
             "sums": sums,
             "first_ts": _iso(counts.first_ts_ms),
             "last_ts": _iso(counts.last_ts_ms),

@@ -75,6 +75,21 @@ def test_a_history_goes_on_after_a_number_of_readings(tmp_path):
     assert account["first"] + account["sent"] - account["of_sent"]["duplicates"] == 500
 
 
+def test_faults_are_planted_and_a_replay_sends_what_an_outage_kept_back(tmp_path):
+    words = ["--to", "file", "--history", "2d", "--rows", "4000", "--homes", "20", *START]
+    truths = [tmp_path / name for name in ("cut.json", "late.json")]
+    whole = run(*words).stdout.splitlines()
+    words += ["--faults", "outage:2"]
+    cut = run(*words, "--truth", str(truths[0]))
+    late = run(*words, "--replay", "--truth", str(truths[1])).stdout.splitlines()
+    assert b"2 faults were planted" in cut.stderr
+    assert sorted(whole) == sorted([*cut.stdout.splitlines(), *late])
+    accounts = [json.loads(truth.read_text()) for truth in truths]
+    assert [f["kind"] for f in accounts[0]["faults"]] == ["outage", "outage"]
+    assert accounts[0]["faults"] == accounts[1]["faults"]
+    assert sum(account["silent"] for account in accounts) == 4000
+
+
 def test_for_bounds_what_is_written():
     rows = run("--to", "file", "--for", "2s", "--homes", "10", "--duplicates", "0", *START).stdout
     assert rows.count(b"\n") == 20
@@ -146,6 +161,9 @@ def test_an_error_of_the_receiver_comes_out_and_the_truth_is_written(receiver, t
         ["homes", "--start", "yesterday"],
         ["homes", "--rows", "0"],
         ["homes", "--skip", "5"],
+        ["homes", "--faults", "fire"],
+        ["homes", "--faults", "drift"],
+        ["homes", "--history", "1d", "--faults", "drift", "--replay"],
         ["homes", "--rate", "-3"],
         ["homes", "--late", "2"],
     ],
