@@ -20,7 +20,7 @@ from tests.contract.conftest import EXAMPLES
 from penstock.engine.client import Address, Client
 from penstock.engine.functions import reviewed
 from penstock.errors import EngineError
-from penstock.project import lexer
+from penstock.project import lexer, load
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,13 +61,10 @@ def canaries(engine: Front, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 def homes(engine: Front) -> Iterator[Front]:
     """The example's silver and gold with two days of twelve homes, the same in every run."""
     engine.do("CREATE DATABASE homes")
-    for layer in ("bronze", "silver", "gold"):
-        for path in sorted((EXAMPLES / "homes" / layer).glob("*.sql")):
-            for statement in lexer.split(list(lexer.code(path.read_text())), ";"):
-                if statement:
-                    text = path.read_text()[statement[0].start : statement[-1].end]
-                    made = engine.ask(text, key=True, database="homes")
-                    assert made.status == 200, made
+    for relation in load(EXAMPLES).domain("homes").relations:
+        for statement in relation.statements:
+            made = engine.ask(statement.sql, key=True, database="homes")
+            assert made.status == 200, made
     engine.do(
         """INSERT INTO homes.readings
         SELECT toDateTime64('2026-01-01 00:00:00', 3, 'UTC') + toIntervalMinute(10 * intDiv(n, 12)),

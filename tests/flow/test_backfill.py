@@ -24,6 +24,7 @@ from tests.flow.faults import (
 )
 from tests.flow.test_controls import Killed
 from tests.flow.test_expiry import DAY, expire
+from tests.flow.test_replay import DiesAfterInsert, asked, replayer, with_commas
 
 from penstock.engine.client import Client
 from penstock.errors import EngineError, RefusedChangeError
@@ -35,8 +36,10 @@ from penstock.layers.landing import Hooks
 from penstock.layers.states import Consent
 from penstock.project import load
 from penstock.runtime.changes import Changes
+from penstock.runtime.replaying import Replaying
 from penstock.store.backfills import Backfills
 from penstock.store.journal import Journal
+from penstock.store.replays import Replays
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -517,6 +520,39 @@ def test_it_is_filled_anew_when_asked(filling: Filling) -> None:
     rows = filling.landing.client.value("SELECT count() FROM homes.readings")
     assert filling.landing.client.rows(SUMS)[0]["readings"] == 2 * rows > mixed
     assert not filling.changes().plan().steps
+
+
+def test_a_replay_is_not_begun_in_the_middle_of_a_backfill(filling: Filling) -> None:
+    """Its rows have batches from before the cut: a slice and a view would both take them."""
+    filling.write("by_region", BY_REGION)
+    client = Dying(filling.landing.engine.address)
+    client.left = 10
+    with pytest.raises(Killed):
+        filling.apply(client)
+    store = Replays(filling.landing.store)
+    replaying = Replaying(filling.changes(), store, lambda _tables: None, lambda: False)
+    with pytest.raises(RefusedChangeError, match="an apply was cut short"):
+        replaying.run({})
+    filling.apply()
+    assert replaying.run({})["landed"] == 0
+    filling.right()
+    client.close()
+
+
+def test_a_backfill_is_not_begun_in_the_middle_of_a_replay(filling: Filling) -> None:
+    landing = filling.landing
+    with_commas(landing, 50)
+    dies = replayer(landing, DiesAfterInsert)
+    with pytest.raises(Killed):
+        dies.run(asked(dies))
+    filling.write("by_region", BY_REGION)
+    with pytest.raises(RefusedChangeError, match="a replay of dead letters has not come"):
+        filling.apply()
+    replayer(landing).resume()
+    filling.apply()
+    filling.right()
+    rows = landing.client.value("SELECT count() FROM homes.readings")
+    assert landing.client.value("SELECT sum(rows) FROM homes.by_region") == rows
 
 
 @pytest.mark.slow

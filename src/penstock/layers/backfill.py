@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,7 @@ from penstock.errors import EngineError
 from penstock.layers.beside import Beside
 from penstock.layers.equality import unequal
 from penstock.layers.expiry import since_ms
-from penstock.layers.fillable import time_column
+from penstock.layers.fillable import sources, time_column
 from penstock.layers.forms import quoted
 from penstock.layers.statements import load
 from penstock.store.backfills import Backfill, Work
@@ -176,7 +177,7 @@ def _begin(project: Project, wanted: Wanted, beside: Beside, means: Means) -> Ba
     """Make the table beside, cut, and write down which slices lie before the cut."""
     relation = wanted.relation
     # Rows that are about to expire would be there for a slice and gone for the check.
-    since = max((since_ms(r) for r in _sources(project, relation)), default=0)
+    since = max((since_ms(r) for r in sources(project, relation)), default=0)
     carry = since + _AHEAD_MS if wanted.carry else 0
     work = Work(since_ms=since, carried_ms=carry, drops=wanted.drops)
     begun = means.records.begin(f"{relation.database}.{relation.name}", digest(relation), work)
@@ -264,18 +265,21 @@ def _check(beside: Beside, found: Backfill, before: str, means: Means) -> None:
 
 def _place(beside: Beside, found: Backfill, means: Means) -> Backfill:
     """Let the tables change places, come what may: half done, landing must not go on."""
-    while not beside.is_placed(found.work.table):
+    while True:
         starts = means.engine_starts()
         try:
-            beside.place(found.work.table, found.work.drops)
+            if not beside.is_placed(found.work.table):
+                beside.place(found.work.table, found.work.drops)
         except EngineError as error:
             _log.error("backfill_not_placed", relation=found.relation, reason=error.what)
             if means.stop.is_set():  # nothing lands any more, and the next start goes on
                 raise
-            means.restart_engine(f"placing {found.relation}: {error.what}", starts)
+            with suppress(EngineError):  # it may not come back at once
+                means.restart_engine(f"placing {found.relation}: {error.what}", starts)
             means.stop.wait(_PAUSE)
-    # From here on batches come by the new views: making them again would double an open one.
-    return means.records.turn(found, "sweeping")
+        else:
+            # From here on batches come by the new views: made again they would double one.
+            return means.records.turn(found, "sweeping")
 
 
 def _carried(relation: Relation, found: Backfill) -> str:
@@ -285,11 +289,6 @@ def _carried(relation: Relation, found: Backfill) -> str:
         return ""
     moment = f"fromUnixTimestamp64Milli({found.work.carried_ms}, 'UTC')"
     return f"toDateTime64({quoted(column)}, 3, 'UTC') < {moment}"
-
-
-def _sources(project: Project, relation: Relation) -> list[Relation]:
-    names = {name for view in relation.views for name in view.reads}
-    return [r for r in project.relations() if r.database == relation.database and r.name in names]
 
 
 def _sweep(beside: Beside, found: Backfill, means: Means) -> None:

@@ -30,13 +30,13 @@ def obstacle(
         have: what is there.
         consent: what the user agreed to; a choice among the ways out opens the way.
     """
-    sources = _sources(project, relation)
-    if any(source.stage == "bronze" for source in sources):
+    read = sources(project, relation)
+    if any(source.stage == "bronze" for source in read):
         return (
             "batches are counted in it as they land",
             "where it had another name, write `renamed_from` in its header; else " + _FORWARD,
         )
-    uncut = next((s for s in sources if s.table is None or not s.table.column("_batch")), None)
+    uncut = next((s for s in read if s.table is None or not s.table.column("_batch")), None)
     if uncut is not None:
         return (
             f"{uncut.name} has no column _batch, so it cannot be told what came before",
@@ -45,7 +45,13 @@ def obstacle(
     order = _order(relation)
     if order:
         return f"{order}: which row wins depends on the order in which they come", _FORWARD
-    return _short(relation, sources, have, consent)
+    return _short(relation, read, have, consent)
+
+
+def sources(project: Project, relation: Relation) -> list[Relation]:
+    """The relations that a relation's views read."""
+    names = {name for view in relation.views for name in view.reads}
+    return [r for r in project.relations() if r.database == relation.database and r.name in names]
 
 
 def time_column(relation: Relation) -> str | None:
@@ -59,12 +65,12 @@ def time_column(relation: Relation) -> str | None:
 
 
 def _short(
-    relation: Relation, sources: list[Relation], have: State, consent: Consent
+    relation: Relation, read: list[Relation], have: State, consent: Consent
 ) -> tuple[str, str] | None:
     """A source that keeps less history than the table that is there."""
     name = f"{relation.database}.{relation.name}"
     former = have.forms.get(name)
-    gone = [s for s in sources if f"{s.database}.{s.name}" in have.lost and _shorter(s, relation)]
+    gone = [s for s in read if f"{s.database}.{s.name}" in have.lost and _shorter(s, relation)]
     if former is None or not former.rows or not gone or consent.names("accept_loss", name):
         return None
     if consent.names("carry", name):
@@ -108,8 +114,3 @@ def _order(relation: Relation) -> str:
         return f"its engine is {engine} without a version"
     last = next((c for c in table.columns if _LATEST.search(c.type)), None)
     return f"column {last.name} is {last.type}" if last else ""
-
-
-def _sources(project: Project, relation: Relation) -> list[Relation]:
-    names = {name for view in relation.views for name in view.reads}
-    return [r for r in project.relations() if r.database == relation.database and r.name in names]
