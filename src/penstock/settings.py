@@ -144,6 +144,7 @@ SETTINGS = (
     ),
     Setting("webhook_secret", "str", "", "Signs what is posted there (HMAC-SHA256)."),
     Setting("webhook_private", "int", "0", "1 lets the webhook be an address inside."),
+    Setting("checks_every", "duration", "10m", "How often the data is checked; 0s: never."),
     Setting("max_body", "size", "16mb", "Most bytes of one request, after decompression."),
     Setting("spool_bytes", "size", "2gb", "Most bytes waiting to be landed, for each source."),
     Setting("spool_keep", "duration", "1h", "How long landed records stay in the spool."),

@@ -1,5 +1,7 @@
 /*
 description: Every good reading, typed; one row for each good row of raw_sensors.
+range: {temperature: [-60, 120], voltage: [0, 500], vibration: [0, 1000]}
+fresh: {_ingested_at: 10m}
 */
 
 -- Units: temperature °C inside, energy Wh since the device's previous reading, voltage V,

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from penstock.cli.place import HERE, ProjectPath, again, home
-from penstock.cli.terminal import Json, emit, say
-from penstock.errors import InvalidProjectError, UsageError
+from penstock.cli.terminal import Json, emit, say, table
+from penstock.errors import ExpectationError, InvalidProjectError, UsageError
 
 if TYPE_CHECKING:
     from penstock.errors import Problem
@@ -20,14 +20,22 @@ if TYPE_CHECKING:
 def check(
     path: Annotated[Path | None, typer.Argument(help="The project's folder.")] = None,
     project: ProjectPath = HERE,
+    data: Annotated[
+        bool, typer.Option("--data", help="Check the data of the running platform instead.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Read the project and compile every statement in a throw-away engine.
 
     Every mistake is found in one run, each with its file, line, cause and what to do. Ends with
-    exit code 5 where there is any.
+    exit code 5 where there is any. With --data its checks (checks/*.sql and the rules in headers)
+    are run on what is stored: exit code 4 where one fails.
     """
     from penstock.layers.check import look
+
+    if data:
+        _data(path or project, json=json)
+        return
 
     if path is not None and project not in {HERE, path}:
         raise UsageError(
@@ -47,6 +55,31 @@ def check(
     print(f"ok: {', '.join(_counts(found))} in {seconds:.1f} s")
     then = "up" if found.domains else "new source --like sample.json"
     say(f"next: penstock {then}{again(named)}")
+
+
+def _data(project: Path, *, json: bool) -> None:
+    """Run the checks of a project on the data of its running platform."""
+    from dataclasses import asdict
+
+    from penstock.checks.run import run
+    from penstock.cli.place import find
+    from penstock.cli.running import engine_of
+    from penstock.engine.client import Client
+
+    client = Client(engine_of(project, None).address)
+    found = [run(check, client) for check in find(project).project.checks()]
+    if json:
+        emit({"ok": all(r.state == "passed" for r in found), "checks": list(map(asdict, found))})
+    else:
+        rows = [
+            {"check": f"{r.domain}/{r.name}", "state": r.state, "failures": r.failures,
+             "for example": r.error or next(iter(r.sample), "")}
+            for r in found
+        ]  # fmt: skip
+        table(rows, ["check", "state", "failures", "for example"])
+    if any(r.state != "passed" for r in found):
+        raise typer.Exit(ExpectationError.exit_code)
+    say(f"next: penstock status{again(project)}")
 
 
 def _counts(project: Project) -> list[str]:

@@ -25,6 +25,11 @@ RELATION_KEYS = frozenset(
         "notes",
         "renamed_from",
         "renames",
+        "not_null",
+        "unique",
+        "accepted",
+        "range",
+        "fresh",
     }
 )
 ENDPOINT_KEYS = frozenset(

@@ -10,7 +10,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from penstock.errors import InvalidProjectError, Problem
-from penstock.project import alerts, cases, endpoints, graph, references, statements, toml_files
+from penstock.project import (
+    alerts,
+    cases,
+    endpoints,
+    graph,
+    quality,
+    references,
+    statements,
+    toml_files,
+)
 from penstock.project.header import RELATION_KEYS, header
 from penstock.project.objects import (
     STAGES,
@@ -119,6 +128,7 @@ class _Reader:
         read = tuple(self._endpoint(path) for path in self._files("serve", ".sql"))
         tests = tuple(self._case(path) for path in self._files("tests", ".toml"))
         checks = tuple(self._endpoint(path) for path in self._files("checks", ".sql"))
+        rules = tuple(rule for relation in relations for rule in self._rules(relation))
         return Domain(
             self._name,
             self._database,
@@ -127,7 +137,7 @@ class _Reader:
             graph.ordered(relations),
             tuple(e for e in read if e),
             cases=tuple(c for c in tests if c),
-            checks=tuple(c for c in checks if c),
+            checks=(*(c for c in checks if c), *rules),
             alerts=tuple(a for a in map(self._alert, self._files("alerts", ".sql")) if a),
         )
 
@@ -203,6 +213,14 @@ class _Reader:
         alert = alerts.alert(text, path, self._name, self._database)
         self._problems += text.problems
         return alert
+
+    def _rules(self, relation: Relation) -> Iterator[Endpoint]:
+        try:
+            yield from quality.rules(relation)
+        except quality.RuleError as error:
+            lines = relation.sql.splitlines()
+            line = next((n for n, text in enumerate(lines, 1) if f"{error.key}:" in text), 1)
+            self._problem(relation.path, str(error), error.hint, line)
 
     def _relations(self, stage: Stage) -> Iterator[Relation]:
         for path in self._files(stage, ".sql"):

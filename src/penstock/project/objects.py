@@ -300,7 +300,7 @@ class Domain:
         relations: in creation order: what is read comes before what reads it.
         endpoints: by name.
         cases: the tests, by name.
-        checks: by name; each is a SELECT whose rows are failures.
+        checks: files and rules in headers; each is a SELECT whose rows are failures.
         alerts: by name.
     """
 

@@ -36,6 +36,7 @@ from penstock.project import load
 from penstock.runtime.alerting import Alerting
 from penstock.runtime.audit import audit, catch_up
 from penstock.runtime.changes import Changes
+from penstock.runtime.checking import Checking
 from penstock.runtime.freshness import Freshness
 from penstock.runtime.intake import Intake, landed
 from penstock.runtime.pulse import Pulse
@@ -45,6 +46,7 @@ from penstock.runtime.snapshot import Snapshots, discard
 from penstock.serve.app import Application, Services
 from penstock.serve.cache import Versions
 from penstock.serve.idempotency import Idempotency
+from penstock.store.check_results import CheckResults
 from penstock.store.database import Store
 from penstock.store.journal import Journal
 from penstock.store.ledger import Ledger
@@ -113,6 +115,7 @@ class Platform:
                 # Not when only looking: reconcile has to list what the audit refuses to land on.
                 self._start_landers()
                 self._thread(self.alerting.run, "alerts")
+                self._thread(self.checking.run, "checks")
                 if applied.waiting:
                     self._thread(self._go_on_filling, "backfill")
         except PenstockError:
@@ -159,13 +162,20 @@ class Platform:
             self._replaying = Replaying(
                 self.changes, Replays(self.store), self._versions.bump, self._stop.is_set
             )
-            self.alerting = Alerting.of(
-                self.project, self.settings, self.client, self.store, self._stop
-            )
+            self._make_lookouts()
             self._opened.callback(self._join)
         except PenstockError:
             self.stop()
             raise
+
+    def _make_lookouts(self) -> None:
+        """What looks at the data now and then: alerts, checks."""
+        self.alerting = Alerting.of(
+            self.project, self.settings, self.client, self.store, self._stop
+        )
+        every = self.settings.seconds("checks_every")
+        results = CheckResults(self.store)
+        self.checking = Checking(self.project, self.client, results, every, self._stop)
 
     def application(self) -> Application:
         """The web application of this platform."""
@@ -185,6 +195,7 @@ class Platform:
                 apply=self._apply,
                 replay=self.replay,
                 alerts=self.alerting.document,
+                checks=self.checking.document,
                 key=owner_key(self.data),
             )
         )
@@ -209,7 +220,7 @@ class Platform:
                     "of it",
                 )
             applied = self.changes.apply(terms or Terms(unasked=True), project)
-            self.project = self.alerting.project = project
+            self.project = self.alerting.project = self.checking.project = project
             self._versions.bump(tuple({step.touched for step in applied.steps}))
             if self._application is not None:
                 self._application.adopt(project)

@@ -61,6 +61,7 @@ class Services:
         apply: brings the database to what the files say; gets and gives JSON.
         replay: lands dead letters again that are good by now; gets and gives JSON.
         alerts: with their newest incidents.
+        checks: of the data, with their newest results.
         key: of the data directory; who has it may call the three.
     """
 
@@ -78,6 +79,7 @@ class Services:
     apply: Callable[[Mapping[str, Any]], dict[str, Any]]
     replay: Callable[[Mapping[str, Any]], dict[str, Any]]
     alerts: Callable[[], dict[str, Any]]
+    checks: Callable[[], dict[str, Any]]
     key: str
 
 
@@ -107,6 +109,7 @@ class Application:
             Route("/v1/status", self._status),
             Route("/v1/dead-letters", self._dead_letters),
             Route("/v1/alerts", self._alerts),
+            Route("/v1/checks", self._checks),
             Route("/v1/reconcile", self._reconcile),
             Route("/v1/admin/apply", admin.apply, methods=["POST"]),
             Route("/v1/admin/snapshot", admin.snapshot, methods=["POST"]),
@@ -195,6 +198,9 @@ class Application:
 
     async def _alerts(self, _request: Request) -> Response:
         return JSONResponse(await asyncio.to_thread(self._services.alerts))
+
+    async def _checks(self, _request: Request) -> Response:
+        return JSONResponse(await asyncio.to_thread(self._services.checks))
 
     async def _describe(self, _request: Request) -> Response:
         return JSONResponse(self._openapi)

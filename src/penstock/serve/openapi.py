@@ -11,6 +11,7 @@ from penstock.inflate import ENCODINGS
 from penstock.layers.landing import StateName
 from penstock.project.objects import Severity
 from penstock.serve.endpoints import FORMATS
+from penstock.store.check_results import ResultState
 from penstock.store.incidents import IncidentState
 
 if TYPE_CHECKING:
@@ -175,6 +176,7 @@ _PLATFORM = {
         "Newest dead letters, of all domains or of one", "dead_letters", "DeadLetters"
     ),
     "/v1/alerts": _get("Alerts, and the incidents that fired last", "alerts", "Alerts"),
+    "/v1/checks": _get("Checks of the data, and what each gave last", "checks", "Checks"),
     "/v1/reconcile": _get("Prove that nothing is lost or doubled", "reconcile"),
     "/v1/live": _live(),
     "/healthz": _get("The process answers", "healthz"),
@@ -243,6 +245,16 @@ _SCHEMAS = {
                 since_ms=_WHOLE, seen_ms=_WHOLE, fired_ms=_MAYBE, resolved_ms=_MAYBE,
             ),
             "those that fire, then those that fired last",
+        ),
+    ),
+    "Checks": _object(
+        checks=_list(
+            _object(
+                domain=_TEXT, name=_TEXT, description=_TEXT,
+                state={"type": "string", "enum": ["waiting", *get_args(ResultState)]},
+                failures=_WHOLE, sample=_list({"type": "object"}, "the first rows that fail"),
+                at_ms=_WHOLE, took_ms=_WHOLE, error=_TEXT,
+            )
         ),
     ),
     "DeadLetters": _object(

@@ -14,6 +14,7 @@
     applied_form   what each table and view was when it was applied last: drift is told from it
     incident       something that an alert says of a key, from its first row to its end
       └── delivery   who is to be told of its beginning and its end, and whether they were
+    check_result   what a check of the data gave, and when
     backfill       a relation that is filled anew: up to which batch, and how far it has got
 
 The migrations under `migrations/versions` make the same tables step by step; a test compares them.
@@ -23,7 +24,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-HEAD = "0006"
+HEAD = "0007"
 """The schema this version of Penstock works with: the last revision under `migrations/versions`."""
 
 METADATA = sa.MetaData(
@@ -242,5 +243,21 @@ DELIVERY = sa.Table(
     sa.Column("ended_ms", sa.BigInteger),
     sa.UniqueConstraint("incident_id", "channel", "event"),
     sa.Index(None, "state", "next_ms"),
+    sqlite_autoincrement=True,
+)
+
+CHECK_RESULT = sa.Table(
+    "check_result",
+    METADATA,
+    sa.Column("id", _NUMBERED, primary_key=True),
+    sa.Column("domain", sa.Text, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("at_ms", sa.BigInteger, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),  # passed, failed, error
+    sa.Column("failures", sa.BigInteger, nullable=False),
+    sa.Column("sample", sa.JSON, nullable=False),  # the first few rows that fail
+    sa.Column("took_ms", sa.BigInteger, nullable=False),
+    sa.Column("error", sa.Text, nullable=False),
+    sa.Index(None, "domain", "name", "at_ms"),
     sqlite_autoincrement=True,
 )

@@ -121,6 +121,21 @@ export interface components {
                 resolved_ms: number | null;
             }[];
         };
+        Checks: {
+            checks: {
+                domain: string;
+                name: string;
+                description: string;
+                /** @enum {string} */
+                state: "waiting" | "passed" | "failed" | "error";
+                failures: number;
+                /** @description the first rows that fail */
+                sample: Record<string, never>[];
+                at_ms: number;
+                took_ms: number;
+                error: string;
+            }[];
+        };
         DeadLetters: {
             total: number;
             items: {

@@ -1,0 +1,75 @@
+"""Checking: every check of the data is run now and then, and its results are kept and shown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from penstock.checks.run import run
+from penstock.errors import PenstockError
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Mapping
+
+    from penstock.engine.client import Client
+    from penstock.project.objects import Endpoint, Project
+    from penstock.store.check_results import CheckResults, Result
+
+_FIRST = 30.0  # seconds after the start: what was waiting has landed by then
+_log = structlog.get_logger(__name__)
+
+
+@dataclass
+class Checking:
+    """The checks of a platform.
+
+    Attributes:
+        project: whose they are; may be replaced while it runs.
+        client: to the engine.
+        results: in the store.
+        every: seconds between two rounds; 0 runs none.
+        stop: is set when it is to end.
+    """
+
+    project: Project
+    client: Client
+    results: CheckResults
+    every: float
+    stop: threading.Event
+
+    def run(self) -> None:
+        """Check until told to stop: a thread's whole life."""
+        pause = min(_FIRST, self.every)
+        while self.every and not self.stop.wait(pause):
+            pause = self.every
+            for check in self.project.checks():
+                if self.stop.is_set():
+                    return
+                try:
+                    self.results.keep([run(check, self.client)])
+                except PenstockError as error:  # the engine or the store is away: the next round
+                    _log.warning("check_not_run", check=check.name, reason=error.what)
+
+    def document(self) -> dict[str, Any]:
+        """Checks and their newest results, as JSON."""
+        newest = self.results.newest()
+        return {"checks": [self._document(check, newest) for check in self.project.checks()]}
+
+    def _document(
+        self, check: Endpoint, newest: Mapping[tuple[str, str], Result]
+    ) -> dict[str, Any]:
+        result = newest.get((check.domain, check.name))
+        return {
+            "domain": check.domain,
+            "name": check.name,
+            "description": check.header.description,
+            "state": result.state if result else "waiting",
+            "failures": result.failures if result else 0,
+            "sample": result.sample if result else [],
+            "at_ms": result.at_ms if result else 0,
+            "took_ms": result.took_ms if result else 0,
+            "error": result.error if result else "",
+        }
