@@ -9,7 +9,17 @@ import sys
 from pathlib import Path
 from typing import Any
 
-ALL = ("landing", "freshness", "endpoint", "post", "memory", "storage", "project", "front")
+ALL = (
+    "landing",
+    "freshness",
+    "endpoint",
+    "post",
+    "memory",
+    "storage",
+    "project",
+    "backfill",
+    "front",
+)
 RESULTS = Path(__file__).parent / "results" / "latest.json"
 README = Path(__file__).parent.parent / "README.md"
 _BEGIN, _END = "<!-- bench -->", "<!-- /bench -->"
