@@ -24,4 +24,4 @@ def test_what_a_destructor_swallows_is_known_all_the_same() -> None:
         [sys.executable, "-c", SWALLOWS], capture_output=True, text=True, timeout=30, check=False
     )
     assert done.stdout == "went on", done.stderr
-    assert "Exception ignored" in done.stderr
+    assert done.stderr == ""  # no trace of what is heeded a moment later
