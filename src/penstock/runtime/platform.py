@@ -196,6 +196,7 @@ class Platform:
                 replay=self.replay,
                 alerts=self.alerting.document,
                 checks=self.checking.document,
+                passages=self._intake.passages,
                 key=owner_key(self.data),
             )
         )
