@@ -80,13 +80,16 @@ class Flow:
     async def passage(self, request: Request) -> Response:
         """`GET /v1/flow/{domain}/sources/{name}/passage`: the next batch, as soon as it is closed.
 
+        With `wait=0` it says at once that there is none, and what time it is.
+
         Raises:
             UsageError: there is no such source.
         """
         node = self._find(request)
         key = (node.domain, node.name)
         before = self._passages().get(key)
-        deadline = time.monotonic() + _PATIENCE
+        patience = 0.0 if request.query_params.get("wait") == "0" else _PATIENCE
+        deadline = time.monotonic() + patience
         while (now := self._passages().get(key)) == before and time.monotonic() < deadline:  # noqa: ASYNC110 - landers are threads
             await asyncio.sleep(_LOOK)
         found = None if now is None or now == before else now

@@ -282,6 +282,7 @@ _SCHEMAS = _FLOW | {
     ),
     "Status": _object(
         version=_TEXT,
+        at={**_WHOLE, "description": "the platform's clock, epoch ms"},
         project=_TEXT,
         adopted={**_WHOLE, "description": "how often the files were taken up since the start"},
         engine=_object(state={"type": "string", "enum": list(get_args(State))}, version=_TEXT),

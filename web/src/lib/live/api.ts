@@ -131,6 +131,8 @@ export interface components {
         };
         Status: {
             version: string;
+            /** @description the platform's clock, epoch ms */
+            at: number;
             project: string;
             /** @description how often the files were taken up since the start */
             adopted: number;
