@@ -7,7 +7,7 @@ import { hrefOf } from '../shell/places.ts';
 export interface Need {
 	id: string;
 	text: string;
-	/** A word in the mono face after the text. */
+	/** A name or command after the text. */
 	code?: string;
 	href: string;
 	tone: Tone;
