@@ -80,7 +80,8 @@ test('a node says what it is and does', () => {
 	const [posts, raw, rows, , hourly, all, hot] = GRAPH.nodes as [FlowNode, FlowNode, FlowNode, FlowNode, FlowNode, FlowNode, FlowNode];
 	const plain = (text: string) => text.replaceAll('\u00a0', ' ');
 	assert.equal(plain(kindLine(raw, figure('m.raw', { rows: 10, bytes: 1_900_000_000 }))), '1.90 GB · keeps all');
-	assert.equal(plain(kindLine(rows, figure('m.rows', { rows: 100, bytes: 1000 }))), '1.00 KB · 10.0 bytes a row');
+	assert.equal(plain(kindLine(rows, figure('m.rows', { rows: 1000, bytes: 10_000 }))), '10.0 KB · 10.0 bytes a row');
+	assert.equal(plain(kindLine(rows, figure('m.rows', { rows: 4, bytes: 4_000 }))), '4.00 KB');
 	assert.equal(kindLine(posts, undefined), 'http');
 	assert.equal(headline(raw, figure('m.raw', { rate: 994.4 })), '994/s');
 	assert.equal(headline(raw, undefined), '');

@@ -234,7 +234,8 @@ _FLOW = {
         columns=_list(_object(name=_TEXT, type=_TEXT, kind=_TEXT, comment=_TEXT)),
         sample={
             **_object(
-                columns=_list(_TEXT), rows=_list(_list({"type": ["string", "null"]})), note=_TEXT
+                columns=_list(_TEXT), rows=_list(_list({"type": ["string", "null"]})),
+                newest={"type": "boolean"}, note=_TEXT,
             ),
             "type": ["object", "null"],
         },
