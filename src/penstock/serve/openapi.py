@@ -129,10 +129,33 @@ def _default(text: str, kind: str) -> str | float:
     return int(text) if kind == "integer" else float(text)
 
 
-def _get(summary: str, operation: str, schema: str = "") -> dict[str, Any]:
+def _get(summary: str, operation: str, schema: str = "", **examples: str) -> dict[str, Any]:
+    """A path to read; `examples` are its parameters, each with a value that answers."""
     media: dict[str, Any] = {"schema": {"$ref": f"#/components/schemas/{schema}"} if schema else {}}
     answer = {"description": summary, "content": {"application/json": media}}
-    return {"get": {"operationId": operation, "summary": summary, "responses": {"200": answer}}}
+    get = {"operationId": operation, "summary": summary, "responses": {"200": answer}}
+    parameters = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"},
+         "example": value}
+        for name, value in examples.items()
+    ]  # fmt: skip
+    return {"get": {**get, "parameters": parameters} if parameters else get}
+
+
+def _passage() -> dict[str, Any]:
+    """The next batch of a source."""
+    summary = "The next batch of a source, with the times of its way"
+    path = _get(summary, "passage", "Follow", domain="homes", name="readings")
+    wait = {
+        "name": "wait",
+        "in": "query",
+        "required": False,
+        "description": "0: say at once that there is none, and what time it is",
+        "schema": {"type": "integer", "enum": [0]},
+        "example": "0",
+    }
+    path["get"]["parameters"].append(wait)
+    return path
 
 
 def _object(**properties: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON Schema
@@ -187,20 +210,20 @@ _PLATFORM = {
     "/v1/checks": _get("Checks of the data, and what each gave last", "checks", "Checks"),
     "/v1/flow": _get("The project as a graph", "flow", "Flow"),
     "/v1/flow/{domain}/{name}": _get(
-        "One relation: its file, columns, a few rows, checks", "flow_relation", "FlowDetail"
+        "One relation: its file, columns, a few rows, checks", "flow_relation", "FlowDetail",
+        domain="homes", name="readings",
     ),
     "/v1/flow/{domain}/{folder}/{name}": _get(
-        "One source, endpoint or alert (`sources`, `serve`, `alerts`)", "flow_part", "FlowDetail"
+        "One source, endpoint or alert (`sources`, `serve`, `alerts`)", "flow_part", "FlowDetail",
+        domain="homes", folder="sources", name="readings",
     ),
-    "/v1/flow/{domain}/sources/{name}/passage": _get(
-        "The next batch of a source, with the times of its way", "passage", "Follow"
-    ),
+    "/v1/flow/{domain}/sources/{name}/passage": _passage(),
     "/v1/reconcile": _get("Prove that nothing is lost or doubled", "reconcile"),
     "/v1/live": _live(),
     "/healthz": _get("The process answers", "healthz"),
     "/readyz": _get("The engine answers and no source is blocked", "readyz"),
     "/metrics": _get("Prometheus text", "metrics"),
-}
+}  # fmt: skip
 _NODE = {
     "id": {**_TEXT, "description": "domain.relation, or domain.folder.name"},
     "domain": _TEXT, "name": _TEXT, "stage": {"type": "string", "enum": list(COLUMNS)},
