@@ -196,6 +196,7 @@ class Platform:
                 replay=self.replay,
                 alerts=self.alerting.document,
                 checks=self.checking.document,
+                passages=self._intake.passages,
                 key=owner_key(self.data),
             )
         )
@@ -306,6 +307,7 @@ class Platform:
         in_flight = sum(s["in_flight"] for s in sources)
         return {
             "version": penstock.__version__,
+            "at": time.time_ns() // 1_000_000,
             "project": self.project.title or self.project.name,
             "adopted": self._adopted,
             "engine": {

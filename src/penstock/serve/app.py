@@ -20,8 +20,10 @@ from penstock.layers import dead_letters
 from penstock.serve.admin import Admin
 from penstock.serve.cache import Cache, Versions
 from penstock.serve.endpoints import Endpoints
+from penstock.serve.flow import Flow
 from penstock.serve.ingest import Ingest, Landing
 from penstock.serve.live import Live
+from penstock.serve.needs import needs
 from penstock.serve.openapi import document
 from penstock.serve.problems import on_error, on_refusal, problem
 from penstock.serve.ui import Page
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
     from penstock.engine.client import Client
+    from penstock.layers.landing import Passage
     from penstock.project.objects import Project
     from penstock.serve.idempotency import Idempotency
     from penstock.sources.http import HttpSource, Receipt
@@ -62,6 +65,7 @@ class Services:
         replay: lands dead letters again that are good by now; gets and gives JSON.
         alerts: with their newest incidents.
         checks: of the data, with their newest results.
+        passages: the newest batch of each source, by (domain, source).
         key: of the data directory; who has it may call the three.
     """
 
@@ -80,6 +84,7 @@ class Services:
     replay: Callable[[Mapping[str, Any]], dict[str, Any]]
     alerts: Callable[[], dict[str, Any]]
     checks: Callable[[], dict[str, Any]]
+    passages: Callable[[], Mapping[tuple[str, str], Passage]]
     key: str
 
 
@@ -97,6 +102,8 @@ class Application:
         landing = Landing(services.landed, self._refused)
         self._endpoints = endpoints
         ingest = Ingest(services.sources, landing, services.idempotency, services.max_body)
+        asked = {"status": services.status, "alerts": services.alerts, "checks": services.checks}
+        self._flow = flow = Flow(services.project, services.client, asked, services.passages)
         self.live = Live(endpoints, services.versions, self._documents())
         self._openapi = document(services.project)
         admin = Admin(services.key, services.apply, services.snapshot, services.replay)
@@ -106,6 +113,10 @@ class Application:
             Route("/v1/endpoints/{domain}/{name}", endpoints.__call__),
             Route("/v1/endpoints/{name}", endpoints.__call__),
             Route("/v1/live", self.live.__call__),
+            Route("/v1/flow", flow.__call__),
+            Route("/v1/flow/{domain}/{name}", flow.one),
+            Route("/v1/flow/{domain}/{folder}/{name}", flow.one),
+            Route("/v1/flow/{domain}/sources/{name}/passage", flow.passage),
             Route("/v1/status", self._status),
             Route("/v1/dead-letters", self._dead_letters),
             Route("/v1/alerts", self._alerts),
@@ -135,6 +146,7 @@ class Application:
         self._services = replace(self._services, project=project)
         self._openapi = document(project)
         self._endpoints.adopt(project)
+        self._flow.adopt(project)
 
     @asynccontextmanager
     async def _lifespan(self, _app: Starlette) -> AsyncIterator[None]:
@@ -153,7 +165,15 @@ class Application:
                 self._newest = (total, json.dumps(document).encode())
             return self._newest[1]
 
-        return {"status": status, "dead_letters": letters}
+        async def needed() -> bytes:
+            services = self._services
+            alerts = await asyncio.to_thread(services.alerts)
+            checks = await asyncio.to_thread(services.checks)
+            return json.dumps(needs(alerts, checks)).encode()
+
+        return {
+            "status": status, "dead_letters": letters, "needs": needed, "flow": self._flow.event,
+        }  # fmt: skip
 
     def _refused(
         self, source: tuple[str, str], receipts: Sequence[Receipt], most: int

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, get_args
 import penstock
 from penstock.engine.process import State
 from penstock.inflate import ENCODINGS
-from penstock.layers.landing import StateName
+from penstock.layers.landing import Passage, StateName
+from penstock.project.lineage import COLUMNS
 from penstock.project.objects import Severity
 from penstock.serve.endpoints import FORMATS
 from penstock.store.check_results import ResultState
@@ -147,7 +148,7 @@ def _list(items: dict[str, Any], description: str = "") -> dict[str, Any]:
 
 def _live() -> dict[str, Any]:
     """The event stream; the document of each event has the schema of its name."""
-    path = _get("Server-sent events: tile, problem, status, dead_letters, bye", "live")
+    path = _get("Server-sent events: tile, problem, status, dead_letters, needs, flow, bye", "live")
     tile = {
         "name": "tile",
         "in": "query",
@@ -155,9 +156,16 @@ def _live() -> dict[str, Any]:
         "description": "domain/endpoint?param=value; as often as there are tiles",
         "schema": {"type": "string"},
     }
-    names = ("Tile", "TileProblem", "Status", "DeadLetters")
+    also = {
+        "name": "also",
+        "in": "query",
+        "required": False,
+        "description": "`flow`: the figures of the graph, once a second",
+        "schema": {"type": "string", "enum": ["flow"]},
+    }
+    names = ("Tile", "TileProblem", "Status", "DeadLetters", "Needs", "FlowFigures")
     events = {"oneOf": [{"$ref": f"#/components/schemas/{name}"} for name in names]}
-    path["get"]["parameters"] = [tile]
+    path["get"]["parameters"] = [tile, also]
     path["get"]["responses"]["200"]["content"] = {"text/event-stream": {"schema": events}}
     return path
 
@@ -177,13 +185,89 @@ _PLATFORM = {
     ),
     "/v1/alerts": _get("Alerts, and the incidents that fired last", "alerts", "Alerts"),
     "/v1/checks": _get("Checks of the data, and what each gave last", "checks", "Checks"),
+    "/v1/flow": _get("The project as a graph", "flow", "Flow"),
+    "/v1/flow/{domain}/{name}": _get(
+        "One relation: its file, columns, a few rows, checks", "flow_relation", "FlowDetail"
+    ),
+    "/v1/flow/{domain}/{folder}/{name}": _get(
+        "One source, endpoint or alert (`sources`, `serve`, `alerts`)", "flow_part", "FlowDetail"
+    ),
+    "/v1/flow/{domain}/sources/{name}/passage": _get(
+        "The next batch of a source, with the times of its way", "passage", "Follow"
+    ),
     "/v1/reconcile": _get("Prove that nothing is lost or doubled", "reconcile"),
     "/v1/live": _live(),
     "/healthz": _get("The process answers", "healthz"),
     "/readyz": _get("The engine answers and no source is blocked", "readyz"),
     "/metrics": _get("Prometheus text", "metrics"),
 }
-_SCHEMAS = {
+_NODE = {
+    "id": {**_TEXT, "description": "domain.relation, or domain.folder.name"},
+    "domain": _TEXT, "name": _TEXT, "stage": {"type": "string", "enum": list(COLUMNS)},
+    "kind": {**_TEXT, "description": "http, file; table, view, dictionary; endpoint, alert"},
+    "description": _TEXT, "file": _TEXT,
+    "kept_ms": {**_MAYBE, "description": "how long rows stay; null: for ever"},
+}  # fmt: skip
+_FLOW = {
+    "Flow": _object(
+        nodes=_list(_object(**_NODE)),
+        wires=_list(
+            _object(**{
+                "from": _TEXT, "to": _TEXT,
+                "carries": {"type": "boolean", "description": "rows go along as they land"},
+            })
+        ),
+    ),
+    "FlowFigures": _object(
+        at={**_WHOLE, "description": "epoch ms"},
+        nodes=_list(
+            _object(
+                id=_TEXT, rows=_MAYBE, bytes=_MAYBE,
+                rate={"type": ["number", "null"], "description": "rows a second that reach it"},
+                dead=_WHOLE, firing=_WHOLE,
+            )
+        ),
+    ),
+    "FlowDetail": _object(
+        **_NODE, text={**_TEXT, "description": "the file"},
+        reads=_list(_TEXT), readers=_list(_TEXT),
+        columns=_list(_object(name=_TEXT, type=_TEXT, kind=_TEXT, comment=_TEXT)),
+        sample={
+            **_object(
+                columns=_list(_TEXT), rows=_list(_list({"type": ["string", "null"]})), note=_TEXT
+            ),
+            "type": ["object", "null"],
+        },
+        checks={"$ref": "#/components/schemas/Checks/properties/checks"},
+    ),
+    "Follow": _object(
+        passage={
+            **_object(**dict.fromkeys(Passage.__slots__, _WHOLE)),
+            "type": ["object", "null"],
+            "description": "when a batch was where, epoch ms; null: none came",
+        },
+        told_ms=_WHOLE,
+    ),
+    "Needs": _object(
+        firing=_WHOLE,
+        failed=_WHOLE,
+        alerts=_list(
+            _object(
+                id=_WHOLE, domain=_TEXT, alert=_TEXT,
+                severity={"type": "string", "enum": list(get_args(Severity))}, message=_TEXT,
+                fired_ms=_WHOLE,
+            )
+        ),
+        checks=_list(
+            _object(
+                domain=_TEXT, name=_TEXT,
+                state={"type": "string", "enum": list(get_args(ResultState))},
+                failures=_WHOLE, at_ms=_WHOLE,
+            )
+        ),
+    ),
+}  # fmt: skip
+_SCHEMAS = _FLOW | {
     "Problem": _object(**_PROBLEM_FIELDS),
     "Accepted": _object(accepted=_WHOLE, source=_TEXT),
     "Landed": _object(
@@ -198,6 +282,7 @@ _SCHEMAS = {
     ),
     "Status": _object(
         version=_TEXT,
+        at={**_WHOLE, "description": "the platform's clock, epoch ms"},
         project=_TEXT,
         adopted={**_WHOLE, "description": "how often the files were taken up since the start"},
         engine=_object(state={"type": "string", "enum": list(get_args(State))}, version=_TEXT),
@@ -268,7 +353,8 @@ _SCHEMAS = {
     ),
     "Tile": _object(
         tile=_TEXT,
-        at={**_WHOLE, "description": "when it was asked, epoch ms"},
+        at={**_WHOLE, "description": "when it was answered, epoch ms"},
+        took={**_WHOLE, "description": "milliseconds from asking to the answer"},
         columns={
             "description": "each column's values, all of one length",
             "type": "object",

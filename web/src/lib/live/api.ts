@@ -7,6 +7,105 @@ export type paths = Record<string, never>;
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        Flow: {
+            nodes: {
+                /** @description domain.relation, or domain.folder.name */
+                id: string;
+                domain: string;
+                name: string;
+                /** @enum {string} */
+                stage: "sources" | "bronze" | "silver" | "gold" | "serve";
+                /** @description http, file; table, view, dictionary; endpoint, alert */
+                kind: string;
+                description: string;
+                file: string;
+                /** @description how long rows stay; null: for ever */
+                kept_ms: number | null;
+            }[];
+            wires: {
+                from: string;
+                to: string;
+                /** @description rows go along as they land */
+                carries: boolean;
+            }[];
+        };
+        FlowFigures: {
+            /** @description epoch ms */
+            at: number;
+            nodes: {
+                id: string;
+                rows: number | null;
+                bytes: number | null;
+                /** @description rows a second that reach it */
+                rate: number | null;
+                dead: number;
+                firing: number;
+            }[];
+        };
+        FlowDetail: {
+            /** @description domain.relation, or domain.folder.name */
+            id: string;
+            domain: string;
+            name: string;
+            /** @enum {string} */
+            stage: "sources" | "bronze" | "silver" | "gold" | "serve";
+            /** @description http, file; table, view, dictionary; endpoint, alert */
+            kind: string;
+            description: string;
+            file: string;
+            /** @description how long rows stay; null: for ever */
+            kept_ms: number | null;
+            /** @description the file */
+            text: string;
+            reads: string[];
+            readers: string[];
+            columns: {
+                name: string;
+                type: string;
+                kind: string;
+                comment: string;
+            }[];
+            sample: {
+                columns: string[];
+                rows: (string | null)[][];
+                note: string;
+            } | null;
+            checks: components["schemas"]["Checks"]["checks"];
+        };
+        Follow: {
+            /** @description when a batch was where, epoch ms; null: none came */
+            passage: {
+                batch: number;
+                rows: number;
+                received_ms: number;
+                cut_ms: number;
+                inserted_ms: number;
+                counted_ms: number;
+                closed_ms: number;
+            } | null;
+            told_ms: number;
+        };
+        Needs: {
+            firing: number;
+            failed: number;
+            alerts: {
+                id: number;
+                domain: string;
+                alert: string;
+                /** @enum {string} */
+                severity: "info" | "warning" | "critical";
+                message: string;
+                fired_ms: number;
+            }[];
+            checks: {
+                domain: string;
+                name: string;
+                /** @enum {string} */
+                state: "passed" | "failed" | "error";
+                failures: number;
+                at_ms: number;
+            }[];
+        };
         Problem: {
             type: string;
             title: string;
@@ -32,6 +131,8 @@ export interface components {
         };
         Status: {
             version: string;
+            /** @description the platform's clock, epoch ms */
+            at: number;
             project: string;
             /** @description how often the files were taken up since the start */
             adopted: number;
@@ -150,8 +251,10 @@ export interface components {
         };
         Tile: {
             tile: string;
-            /** @description when it was asked, epoch ms */
+            /** @description when it was answered, epoch ms */
             at: number;
+            /** @description milliseconds from asking to the answer */
+            took: number;
             /** @description each column's values, all of one length */
             columns: {
                 [key: string]: unknown[];

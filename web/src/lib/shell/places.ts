@@ -52,6 +52,11 @@ export function barOf(places: readonly Place[]): readonly Place[] {
 	return places.filter((place) => chosen.slice(0, BAR).includes(place));
 }
 
+/** The address of a place where it exists in this version, else another one. */
+export function hrefOf(path: string, otherwise: string): string {
+	return PLACES.some((place) => place.path === path) ? path : otherwise;
+}
+
 /** The place of an address, also where the project does not have it; undefined where there is none. */
 export function placeAt(path: string): Place | undefined {
 	const plain = path.replace(/\/+$/, '') || '/';
