@@ -191,7 +191,7 @@ def _saved_query() -> dict[str, Any]:
 
 
 def _delete(summary: str, operation: str) -> dict[str, Any]:
-    answers = {"204": {"description": "done"}, "404": _PROBLEM}
+    answers = {"204": {"description": "it is gone"}, "404": _PROBLEM}
     return {"operationId": operation, "summary": summary, "responses": answers}
 
 
@@ -342,7 +342,7 @@ _SCHEMAS = {
         functions=_list(_object(name=_TEXT, form=_TEXT, aggregates={"type": "boolean"})),
     ),
     "SqlProgress": _object(
-        state={"type": "string", "enum": ["waiting", "running"]}, elapsed_ms=_WHOLE,
+        state={"type": "string", "enum": ["waiting", "running", "ended"]}, elapsed_ms=_WHOLE,
         read_rows=_WHOLE, read_bytes=_WHOLE, total_rows=_WHOLE, memory=_WHOLE,
     ),
     "SqlProblem": {

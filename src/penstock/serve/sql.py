@@ -111,12 +111,15 @@ class Sql:
         return Response(body, headers=headers, media_type=FORMATS[form][1])
 
     async def progress(self, request: Request) -> Response:
-        """`GET /v1/sql/{id}`: how far a statement is."""
-        run = self._find(request)
-        found = await asyncio.to_thread(self._client.progress, run.question.query_id)
+        """`GET /v1/sql/{id}`: how far a statement is; who asks may be later than its answer."""
+        run = self._runs.get(request.path_params["id"])
+        found = None
+        if run is not None:
+            found = await asyncio.to_thread(self._client.progress, run.question.query_id)
+        state = "running" if found else "waiting" if run is not None else "ended"
         document: dict[str, Any] = {
-            "state": "running" if found else "waiting",
-            "elapsed_ms": round(1000 * (time.monotonic() - run.since)),
+            "state": state,
+            "elapsed_ms": round(1000 * (time.monotonic() - run.since)) if run else 0,
             **{
                 key: int((found or {}).get(key, 0))
                 for key in ("read_rows", "read_bytes", "total_rows", "memory")
@@ -125,8 +128,9 @@ class Sql:
         return JSONResponse(document, headers={"Cache-Control": "no-store"})
 
     async def cancel(self, request: Request) -> Response:
-        """`DELETE /v1/sql/{id}`: answers when it has ended."""
-        await self._end(self._find(request))
+        """`DELETE /v1/sql/{id}`: answers when none of that name runs any more."""
+        if (run := self._runs.get(request.path_params["id"])) is not None:
+            await self._end(run)
         return Response(status_code=204)
 
     def close(self) -> None:
@@ -156,17 +160,6 @@ class Sql:
         while run.work is not None and not run.work.done():
             await asyncio.to_thread(self._client.end, run.question.query_id)
             await asyncio.wait({run.work}, timeout=_AGAIN)
-
-    def _find(self, request: Request) -> Run:
-        name = request.path_params["id"]
-        if (run := self._runs.get(name)) is None:
-            raise BadInputError(
-                404,
-                "Not running",
-                f"no statement of the name {name[:64]!r} runs",
-                next_step="it has been answered, or ended; send it again with ?id=…",
-            )
-        return run
 
     async def _question(self, request: Request) -> tuple[str, Question, str]:
         """A request's format, what it asks, and its name.

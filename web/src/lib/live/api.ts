@@ -171,7 +171,7 @@ export interface components {
         };
         SqlProgress: {
             /** @enum {string} */
-            state: "waiting" | "running";
+            state: "waiting" | "running" | "ended";
             elapsed_ms: number;
             read_rows: number;
             read_bytes: number;

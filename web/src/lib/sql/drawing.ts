@@ -1,6 +1,6 @@
 /** From rows to a chart: which column goes across, which are drawn, what splits them into lines. */
 import type { ChartSpec, Series } from '../chart/spec.ts';
-import { decimal } from '../format/number.ts';
+import { count, decimal } from '../format/number.ts';
 import { cellOf } from './cell.ts';
 import { isNumber, isTime, kindOf } from './kinds.ts';
 import type { Answer } from './types.ts';
@@ -17,6 +17,7 @@ export const NO_WISH: Wish = { across: '', drawn: '', split: '', kind: '' };
 
 export interface Drawing {
 	spec: ChartSpec;
+	title: string;
 	sentence: string;
 	/** What was chosen where nothing was wished. */
 	wish: Wish;
@@ -59,7 +60,8 @@ export function drawingOf(answer: Answer, asked: Wish): Drawing | string {
 		fromZero: kind === 'bars'
 	};
 	const what = split ? `${drawn[0]} by ${split}` : drawn.join(', ');
-	return { spec, sentence: sentenceOf(spec, what, across, left), wish: { across, drawn: asked.drawn, split, kind } };
+	const one = drawn.length === 1 ? (drawn[0] ?? '') : '';
+	return { spec, title: what, sentence: sentenceOf(spec, across, left), wish: { across, drawn: one, split, kind } };
 }
 
 /** A column of few texts beside a time: a line each. */
@@ -153,10 +155,10 @@ function short(text: string): string {
 	return text.length > 12 ? `${text.slice(0, 11)}…` : text;
 }
 
-/** «kwh across day: 20 points, from 3.1 to 9.8, last 4.0 at 2026-01-02». */
-function sentenceOf(spec: ChartSpec, what: string, across: string, left: string): string {
+/** «20 points across day, from 3.1 to 9.8». */
+function sentenceOf(spec: ChartSpec, across: string, left: string): string {
 	const values = spec.series.flatMap((one) => one.values).filter((value): value is number => value !== null);
 	const [low, high] = values.reduce(([min, max], value) => [Math.min(min, value), Math.max(max, value)], [Infinity, -Infinity]);
 	const range = values.length ? `, from ${decimal(low, spec.digits)} to ${decimal(high, spec.digits)}` : '';
-	return `${what} across ${across}: ${decimal(values.length)} points${range}${left ? `; ${left}` : ''}`;
+	return `${count(values.length, 'point')} across ${across}${range}${left ? `; ${left}` : ''}`;
 }

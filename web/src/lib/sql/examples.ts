@@ -26,13 +26,15 @@ export function examplesOf(relations: readonly Relation[]): Example[] {
 /** A table of sums may have several rows of a key until they are merged: so they are added up here. */
 export function statementOf(relation: Relation): string {
 	const columns = relation.columns.filter((column) => !column.name.startsWith('_'));
-	const shown = columns.map(expressionOf);
+	// What a view gives is whole already, whatever its columns are called.
+	const summed = relation.kind === 'table' && columns.some(merged);
+	const shown = columns.map((column) => (summed ? expressionOf(column) : quotedName(column.name)));
 	const keys = columns.filter((column) => !merged(column)).map((column) => quotedName(column.name));
 	const time = columns.find((column) => /^(?:Nullable\()?Date/.test(column.type) && !merged(column));
 	return [
 		`SELECT\n    ${shown.join(',\n    ')}`,
 		`FROM ${quotedName(relation.name)}`,
-		keys.length < columns.length && keys.length ? `GROUP BY ${keys.join(', ')}` : '',
+		summed && keys.length ? `GROUP BY ${keys.join(', ')}` : '',
 		time ? `ORDER BY ${quotedName(time.name)} DESC` : '',
 		`LIMIT ${MOST_ROWS}`
 	].filter(Boolean).join('\n');

@@ -96,8 +96,9 @@ class Session {
 		const { running } = this;
 		if (!running) return false;
 		running.cancelled = true;
-		await cancel(running.id).catch(() => running.stop.abort());
-		// Its answer tells the rest; one that is not even begun says nothing.
+		// An explanation is several short statements: those end when nobody waits for them.
+		if (this.view === 'explain') running.stop.abort();
+		else await cancel(running.id).catch(() => running.stop.abort());
 		return true;
 	}
 
@@ -139,7 +140,8 @@ class Session {
 	async #watch(running: Running): Promise<void> {
 		await pause(PATIENCE_MS);
 		while (this.running === running) {
-			running.progress = (await progress(running.id).catch(() => null)) ?? running.progress;
+			const found = await progress(running.id).catch(() => null);
+			if (found && found.state !== 'ended') running.progress = found;
 			await pause(AGAIN_MS);
 		}
 	}
