@@ -51,6 +51,7 @@ from penstock.store.database import Store
 from penstock.store.journal import Journal
 from penstock.store.ledger import Ledger
 from penstock.store.replays import Replays
+from penstock.store.saved_queries import SavedQueries
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -197,6 +198,7 @@ class Platform:
                 alerts=self.alerting.document,
                 checks=self.checking.document,
                 passages=self._intake.passages,
+                saved=SavedQueries(self.store),
                 key=owner_key(self.data),
             )
         )

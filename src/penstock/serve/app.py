@@ -26,6 +26,9 @@ from penstock.serve.live import Live
 from penstock.serve.needs import needs
 from penstock.serve.openapi import document
 from penstock.serve.problems import on_error, on_refusal, problem
+from penstock.serve.saved import Saved
+from penstock.serve.schema import Schema
+from penstock.serve.sql import Sql
 from penstock.serve.ui import Page
 
 if TYPE_CHECKING:
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
     from penstock.project.objects import Project
     from penstock.serve.idempotency import Idempotency
     from penstock.sources.http import HttpSource, Receipt
+    from penstock.store.saved_queries import SavedQueries
 
 _UI = Path(__file__).parent / "_ui"
 _MOST_LETTERS = 1000
@@ -66,6 +70,7 @@ class Services:
         alerts: with their newest incidents.
         checks: of the data, with their newest results.
         passages: the newest batch of each source, by (domain, source).
+        saved: statements that people kept.
         key: of the data directory; who has it may call the three.
     """
 
@@ -85,6 +90,7 @@ class Services:
     alerts: Callable[[], dict[str, Any]]
     checks: Callable[[], dict[str, Any]]
     passages: Callable[[], Mapping[tuple[str, str], Passage]]
+    saved: SavedQueries
     key: str
 
 
@@ -107,6 +113,8 @@ class Application:
         self.live = Live(endpoints, services.versions, self._documents())
         self._openapi = document(services.project)
         admin = Admin(services.key, services.apply, services.snapshot, services.replay)
+        self._sql = Sql(services.project, services.client)
+        self._schema = Schema(services.project, services.client)
         routes = [
             Route("/v1/ingest/{domain}/{source}", ingest.__call__, methods=["POST"]),
             Route("/v1/ingest/{source}", ingest.__call__, methods=["POST"]),
@@ -122,6 +130,7 @@ class Application:
             Route("/v1/alerts", self._alerts),
             Route("/v1/checks", self._checks),
             Route("/v1/reconcile", self._reconcile),
+            *_sql_routes(self._sql, self._schema, Saved(services.saved)),
             Route("/v1/admin/apply", admin.apply, methods=["POST"]),
             Route("/v1/admin/snapshot", admin.snapshot, methods=["POST"]),
             Route("/v1/admin/replay", admin.replay, methods=["POST"]),
@@ -129,7 +138,8 @@ class Application:
             Route("/metrics", self._metrics),
             Route("/healthz", _healthy),
             Route("/readyz", self._readyz),
-            Route("/v1/ingest/{rest:path}", _no_source, methods=_METHODS),
+            Route("/v1/ingest/{rest:path}", _posted, methods=_METHODS),
+            Route("/v1/sql", _posted, methods=_METHODS),
             Route("/v1/{rest:path}", _unknown),
             Route("/{path:path}", Page(_UI).__call__),
         ]
@@ -147,11 +157,14 @@ class Application:
         self._openapi = document(project)
         self._endpoints.adopt(project)
         self._flow.adopt(project)
+        self._sql.adopt(project)
+        self._schema.adopt(project)
 
     @asynccontextmanager
     async def _lifespan(self, _app: Starlette) -> AsyncIterator[None]:
         yield
         await self.live.close()
+        self._sql.close()
 
     def _documents(self) -> dict[str, Any]:
         async def status() -> bytes:
@@ -265,6 +278,19 @@ class SameOrigin:
         await self._app(scope, receive, send)
 
 
+def _sql_routes(sql: Sql, schema: Schema, saved: Saved) -> list[Route]:
+    return [
+        Route("/v1/sql", sql.ask, methods=["POST"]),
+        Route("/v1/sql/schema", schema.__call__),
+        Route("/v1/sql/functions", schema.functions),
+        Route("/v1/sql/saved", saved.list),
+        Route("/v1/sql/saved/{name:path}", saved.put, methods=["PUT"]),
+        Route("/v1/sql/saved/{name:path}", saved.delete, methods=["DELETE"]),
+        Route("/v1/sql/{id}", sql.progress),
+        Route("/v1/sql/{id}", sql.cancel, methods=["DELETE"]),
+    ]
+
+
 def _exposition(status: dict[str, Any]) -> str:
     """The status as Prometheus text: each metric's lines as one group."""
     lines: list[str] = []
@@ -295,7 +321,7 @@ async def _healthy(_request: Request) -> Response:
     return PlainTextResponse("ok\n")
 
 
-async def _no_source(request: Request) -> Response:
+async def _posted(request: Request) -> Response:
     if request.method != "POST":
         raise HTTPException(405, headers={"Allow": "POST"})
     return await _unknown(request)

@@ -6,12 +6,15 @@ import re
 from typing import TYPE_CHECKING, Any, get_args
 
 import penstock
+from penstock.engine.analysts import MAX_ROWS
 from penstock.engine.process import State
+from penstock.engine.questions import EXPLANATIONS
 from penstock.inflate import ENCODINGS
 from penstock.layers.landing import Passage, StateName
 from penstock.project.lineage import COLUMNS
 from penstock.project.objects import Severity
 from penstock.serve.endpoints import FORMATS
+from penstock.serve.sql import FORMATS as SQL_FORMATS
 from penstock.store.check_results import ResultState
 from penstock.store.incidents import IncidentState
 
@@ -146,6 +149,53 @@ def _list(items: dict[str, Any], description: str = "") -> dict[str, Any]:
     return {"type": "array", "items": items, **said}
 
 
+def _named(path: dict[str, Any], name: str) -> dict[str, Any]:
+    """A path with a parameter in it."""
+    return {**path, "parameters": [{"name": name, "in": "path", "required": True, "schema": _TEXT}]}
+
+
+def _sql() -> dict[str, Any]:
+    """A SELECT that somebody typed; its parameters are those of the URL."""
+    words: list[tuple[str, str, dict[str, Any]]] = [
+        ("format", "of the answer", {"enum": list(SQL_FORMATS), "default": "json"}),
+        ("database", "where unqualified names are looked up", {}),
+        ("limit", "most rows", {"type": "integer", "maximum": MAX_ROWS, "default": MAX_ROWS}),
+        ("explain", "explain it in place of running it", {"enum": list(EXPLANATIONS)}),
+        ("id", "a name of the sender's, for /v1/sql/{id}", {"maxLength": 64}),
+        ("param_…", "the value of {…:Type} in the statement", {}),
+    ]
+    media: dict[str, Any] = {media: {"schema": {}} for _, media in SQL_FORMATS.values()}
+    refused = {**_PROBLEM, "content": {"application/problem+json": {"schema": {
+        "$ref": "#/components/schemas/SqlProblem"}}}}  # fmt: skip
+    return {
+        "post": {
+            "operationId": "sql",
+            "summary": "Run one SELECT over silver and gold, within the limits of analysts",
+            "parameters": [
+                {"name": name, "in": "query", "description": said, "schema": {**_TEXT, **schema}}
+                for name, said, schema in words
+            ],
+            "requestBody": {"required": True, "content": {"text/plain": {"schema": _TEXT}}},
+            "responses": {
+                "200": {"description": "rows, in the asked format", "content": media},
+                **{str(status): refused for status in (400, 403, 409, 413, 429, 503, 504)},
+            },
+        }
+    }
+
+
+def _saved_query() -> dict[str, Any]:
+    body = {"schema": {"$ref": "#/components/schemas/SavedQuery"}}
+    kept = _get("Keep a statement under a name", "sql_save", "SavedQuery")["get"]
+    kept["requestBody"] = {"required": True, "content": {"application/json": body}}
+    return {"put": kept, "delete": _delete("Forget a statement", "sql_forget")}
+
+
+def _delete(summary: str, operation: str) -> dict[str, Any]:
+    answers = {"204": {"description": "it is gone"}, "404": _PROBLEM}
+    return {"operationId": operation, "summary": summary, "responses": answers}
+
+
 def _live() -> dict[str, Any]:
     """The event stream; the document of each event has the schema of its name."""
     path = _get("Server-sent events: tile, problem, status, dead_letters, needs, flow, bye", "live")
@@ -194,6 +244,18 @@ _PLATFORM = {
     ),
     "/v1/flow/{domain}/sources/{name}/passage": _get(
         "The next batch of a source, with the times of its way", "passage", "Follow"
+    ),
+    "/v1/sql": _sql(),
+    "/v1/sql/schema": _get("What a statement may name", "sql_schema", "SqlSchema"),
+    "/v1/sql/functions": _get("Functions it may call", "sql_functions", "SqlFunctions"),
+    "/v1/sql/saved": _get("Statements kept under names", "sql_saved", "SavedQueries"),
+    "/v1/sql/saved/{name}": _named(_saved_query(), "name"),
+    "/v1/sql/{id}": _named(
+        {
+            **_get("How far a statement is", "sql_progress", "SqlProgress"),
+            "delete": _delete("End a statement", "sql_cancel"),
+        },
+        "id",
     ),
     "/v1/reconcile": _get("Prove that nothing is lost or doubled", "reconcile"),
     "/v1/live": _live(),
@@ -267,6 +329,10 @@ _FLOW = {
         ),
     ),
 }  # fmt: skip
+_SAVED = _object(
+    name=_TEXT, sql=_TEXT, database=_TEXT, saved_ms=_WHOLE,
+    settings={"type": "object", "description": "how the page shows it", "additionalProperties": {}},
+)  # fmt: skip
 _SCHEMAS = _FLOW | {
     "Problem": _object(**_PROBLEM_FIELDS),
     "Accepted": _object(accepted=_WHOLE, source=_TEXT),
@@ -342,6 +408,37 @@ _SCHEMAS = _FLOW | {
             )
         ),
     ),
+    "SqlSchema": _object(
+        open={"type": "boolean", "description": "whether the engine has the guard it needs"},
+        reason=_TEXT,
+        engine={**_TEXT, "description": "address of the engine, for programs"},
+        limits=_object(rows=_WHOLE, bytes=_WHOLE),
+        relations=_list(
+            _object(
+                database=_TEXT, domain=_TEXT, name=_TEXT, kind=_TEXT, description=_TEXT,
+                stage={"type": "string", "enum": ["silver", "gold"]},
+                columns=_list(
+                    _object(name=_TEXT, type=_TEXT, comment=_TEXT, sorted={"type": "boolean"})
+                ),
+            )
+        ),
+    ),
+    "SqlFunctions": _object(
+        functions=_list(_object(name=_TEXT, form=_TEXT, aggregates={"type": "boolean"})),
+    ),
+    "SqlProgress": _object(
+        state={"type": "string", "enum": ["waiting", "running", "ended"]}, elapsed_ms=_WHOLE,
+        read_rows=_WHOLE, read_bytes=_WHOLE, total_rows=_WHOLE, memory=_WHOLE,
+    ),
+    "SqlProblem": {
+        **_object(**_PROBLEM_FIELDS),
+        "properties": {
+            **_PROBLEM_FIELDS, "name": {**_TEXT, "description": "ClickHouse's name of the error"},
+            "line": _WHOLE, "column": _WHOLE, "length": _WHOLE,
+        },
+    },
+    "SavedQuery": _SAVED,
+    "SavedQueries": _object(queries=_list(_SAVED)),
     "DeadLetters": _object(
         total=_WHOLE,
         items=_list(

@@ -7,12 +7,18 @@ export interface Series {
 }
 
 export interface ChartSpec {
-	/** Epoch ms, ascending. */
+	/** Ascending: epoch ms, or what `axis` says. */
 	x: readonly number[];
 	series: readonly Series[];
 	/** Shown span of x, epoch ms; the data's own when left out. */
 	span?: readonly [number, number];
 	kind: 'line' | 'bars';
+	/** What x is: a time (so it is where this is left out), a number, or the place of something named. */
+	axis?: 'time' | 'number' | 'place';
+	/** What x is called; «Time» where this is left out. */
+	xName?: string;
+	/** Times are shown as UTC writes them, not in the reader's zone. */
+	utc?: boolean;
 	unit: string;
 	digits: number;
 	/** Writes an x in the read-out and the table. */

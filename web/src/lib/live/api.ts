@@ -237,6 +237,84 @@ export interface components {
                 error: string;
             }[];
         };
+        SqlSchema: {
+            /** @description whether the engine has the guard it needs */
+            open: boolean;
+            reason: string;
+            /** @description address of the engine, for programs */
+            engine: string;
+            limits: {
+                rows: number;
+                bytes: number;
+            };
+            relations: {
+                database: string;
+                domain: string;
+                name: string;
+                kind: string;
+                description: string;
+                /** @enum {string} */
+                stage: "silver" | "gold";
+                columns: {
+                    name: string;
+                    type: string;
+                    comment: string;
+                    sorted: boolean;
+                }[];
+            }[];
+        };
+        SqlFunctions: {
+            functions: {
+                name: string;
+                form: string;
+                aggregates: boolean;
+            }[];
+        };
+        SqlProgress: {
+            /** @enum {string} */
+            state: "waiting" | "running" | "ended";
+            elapsed_ms: number;
+            read_rows: number;
+            read_bytes: number;
+            total_rows: number;
+            memory: number;
+        };
+        SqlProblem: {
+            type: string;
+            title: string;
+            status: number;
+            detail: string;
+            code: string;
+            next?: string;
+            reference: string;
+            /** @description ClickHouse's name of the error */
+            name?: string;
+            line?: number;
+            column?: number;
+            length?: number;
+        };
+        SavedQuery: {
+            name: string;
+            sql: string;
+            database: string;
+            saved_ms: number;
+            /** @description how the page shows it */
+            settings: {
+                [key: string]: unknown;
+            };
+        };
+        SavedQueries: {
+            queries: {
+                name: string;
+                sql: string;
+                database: string;
+                saved_ms: number;
+                /** @description how the page shows it */
+                settings: {
+                    [key: string]: unknown;
+                };
+            }[];
+        };
         DeadLetters: {
             total: number;
             items: {

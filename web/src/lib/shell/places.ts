@@ -19,6 +19,7 @@ export interface Place {
 export const PLACES: readonly Place[] = [
 	{ path: '/', name: 'Flow', group: 'look', key: 'f', bar: 1 },
 	{ path: '/city', name: 'City', group: 'look', key: 'c', bar: 2, city: true },
+	{ path: '/sql', name: 'SQL', group: 'look', key: 's', bar: 3 },
 	{ path: '/sources', name: 'Sources', group: 'data', key: 'o', bar: 6 },
 	{ path: '/dead-letters', name: 'Dead letters', short: 'Letters', group: 'data', key: 'd', bar: 4 },
 	{ path: '/endpoints', name: 'Endpoints', group: 'serve', key: 'e', bar: 5 }
