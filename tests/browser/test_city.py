@@ -32,12 +32,12 @@ def url(free_port: Callable[[], int], tmp_path_factory: pytest.TempPathFactory) 
 
 @pytest.fixture
 def page(browser: Browser, url: str) -> Iterator[Page]:
-    with looked_at(browser, url) as opened:
+    with looked_at(browser, f"{url}/city") as opened:
         yield opened
 
 
 def test_rows_that_arrive_are_shown_without_a_reload(page: Page) -> None:
-    expect(page.get_by_role("heading", level=1)).to_have_text(re.compile("City", re.IGNORECASE))
+    expect(page.get_by_role("heading", level=1)).to_have_text("City")
     page.get_by_text("received − stored − dead letters").first.click()
     first = _received(page)
     deadline = time.monotonic() + 20
@@ -54,11 +54,12 @@ def test_the_balance_is_in_sight_and_even(page: Page) -> None:
 
 def test_a_dead_letter_shows_with_its_reason(page: Page, url: str) -> None:
     _post(url, b'{"home_id":"not-a-number","ts":"2026-11-21T00:00:00Z"}')
+    page.get_by_role("link", name="Dead letters").first.click()
     expect(page.get_by_text("not-a-number").first).to_be_visible(timeout=15_000)
 
 
 def test_a_home_opens_by_its_address(page: Page, url: str) -> None:
-    page.goto(f"{url}/?home=7")
+    page.goto(f"{url}/city?home=7")
     expect(page.get_by_text(re.compile(r"Home 7\b")).first).to_be_visible(timeout=15_000)
 
 
@@ -67,7 +68,7 @@ def test_a_home_opens_by_its_address(page: Page, url: str) -> None:
 def test_axe_is_content_and_nothing_scrolls_sideways(
     browser: Browser, url: str, width: int, scheme: str
 ) -> None:
-    with sized(browser, f"{url}/?home=7", width, scheme) as page:
+    with sized(browser, f"{url}/city?home=7", width, scheme) as page:
         expect(page.get_by_text(re.compile(r"Home 7\b")).first).to_be_visible(timeout=15_000)
         page.wait_for_timeout(2500)
         check_axe(page, f"city-{width}-{scheme}")

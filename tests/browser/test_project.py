@@ -63,14 +63,20 @@ def page(browser: Browser, meters: Running) -> Iterator[Page]:
         yield opened
 
 
-def test_any_project_has_a_page(page: Page, meters: Running) -> None:
-    expect(page.get_by_role("heading", level=1)).to_have_text("Meters")
+def test_any_project_has_its_pages(page: Page, meters: Running) -> None:
+    expect(page.get_by_role("heading", level=1)).to_have_text("Flow")
     expect(page.get_by_text(re.compile(r"^= 0$")).first).to_be_visible(timeout=15_000)
+    places = page.get_by_role("navigation", name="Pages")
+    expect(places.get_by_role("link", name="City")).to_have_count(0)
+    places.get_by_role("link", name="Sources").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Sources")
     sources = page.locator("#sources")
     expect(sources).to_contain_text("meters/readings")
     expect(sources).to_contain_text("2 received")
     expect(sources).to_contain_text("1 dead letter")
+    places.get_by_role("link", name="Dead letters").click()
     expect(page.locator("#dead-letters")).to_contain_text("none of ours")
+    places.get_by_role("link", name="Endpoints").click()
     link = page.locator("#endpoints").get_by_role("link", name="json of hourly")
     with urllib.request.urlopen(meters.url + str(link.get_attribute("href")), timeout=10) as answer:
         assert json.load(answer)["meta"]
@@ -81,13 +87,19 @@ def test_any_project_has_a_page(page: Page, meters: Running) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1440, 390])
-def test_axe_is_content_with_it(browser: Browser, meters: Running, width: int, scheme: str) -> None:
-    with sized(browser, meters.url, width, scheme) as page:
+def test_axe_is_content_with_them(
+    browser: Browser, meters: Running, width: int, scheme: str
+) -> None:
+    with sized(browser, f"{meters.url}/dead-letters", width, scheme) as page:
         expect(page.locator("#dead-letters")).to_contain_text("none of ours", timeout=15_000)
-        check_axe(page, f"meters-{width}-{scheme}")
+        check_axe(page, f"meters-letters-{width}-{scheme}")
+        page.goto(f"{meters.url}/sources")
+        expect(page.locator("#sources")).to_contain_text("meters/readings", timeout=15_000)
+        check_axe(page, f"meters-sources-{width}-{scheme}")
 
 
 def test_an_endpoint_shows_as_its_file_is_saved(page: Page, meters: Running) -> None:
+    page.goto(f"{meters.url}/endpoints")
     file = meters.project / "meters" / "serve" / "most.sql"
     expect(page.locator("#endpoints")).to_contain_text("meters/hourly")
     file.write_text("/*\ndescription: The most.\n*/\nSELECT max(meter_id) AS most FROM hourly\n")
@@ -96,6 +108,44 @@ def test_an_endpoint_shows_as_its_file_is_saved(page: Page, meters: Running) -> 
     finally:
         file.unlink()
     expect(page.locator("#endpoints")).not_to_contain_text("meters/most", timeout=20_000)
+
+
+def test_keys_lead_to_places_and_are_told(page: Page) -> None:
+    heading = page.get_by_role("heading", level=1)
+    expect(heading).to_have_text("Flow")
+    page.keyboard.press("g")
+    page.keyboard.press("d")
+    expect(heading).to_have_text("Dead letters")
+    page.keyboard.press("?")
+    keys = page.get_by_role("dialog", name="Keys")
+    expect(keys).to_contain_text("Endpoints")
+    page.keyboard.press("g")  # not while the dialog is open
+    page.keyboard.press("e")
+    expect(keys).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(keys).to_be_hidden()
+    expect(heading).to_have_text("Dead letters")
+    expect(page).to_have_title(re.compile("^Dead letters · "))
+
+
+def test_an_address_that_is_none_of_ours_is_said(page: Page, meters: Running) -> None:
+    page.goto(f"{meters.url}/nowhere")
+    expect(page.get_by_role("heading", level=1)).to_have_text("No such page")
+    page.get_by_role("link", name="Go to Flow").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Flow")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_phone_reaches_every_place(browser: Browser, meters: Running, scheme: str) -> None:
+    with sized(browser, meters.url, 390, scheme) as page:
+        bar = page.get_by_role("navigation", name="Places")
+        expect(bar.locator("> *")).to_have_count(5)
+        bar.get_by_role("button", name="More").click()
+        sheet = page.get_by_role("dialog", name="All places")
+        check_axe(page, f"more-390-{scheme}")
+        sheet.get_by_role("link", name="Sources").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("Sources")
+        expect(sheet).to_be_hidden()
 
 
 def test_an_engine_that_is_down_is_not_called_live(page: Page, meters: Running) -> None:

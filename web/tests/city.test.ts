@@ -107,7 +107,7 @@ test('what needs you comes from facts, newest first', () => {
 		status, deadLetters: { total: 1, items: [letter] }, heartbeat, homes: [home(7, 'north', 1, 600_000), home(8, 'north')], now: 1_000_000
 	});
 	assert.deepEqual(needs.map((need) => need.id), ['blocked homes/readings', 'balance', 'late', 'dead letters', 'silent']);
-	assert.equal(needs.at(-1)?.href, '?home=7');
+	assert.equal(needs.at(-1)?.href, '/city?home=7');
 	assert.match(needs[0]?.text ?? '', /view refused/);
 	assert.equal(needs.find((need) => need.id === 'dead letters')?.code, 'homes/readings');
 	const usual = { ...heartbeat, columns: { late_1m: [300], rows_1m: [60_000] } };

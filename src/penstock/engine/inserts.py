@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from penstock.engine.parameters import literal
 from penstock.engine.pool import IDENTIFIER, refused
 from penstock.errors import EngineError
+from penstock.project.lexer import literal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

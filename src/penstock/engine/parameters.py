@@ -25,11 +25,6 @@ def escaped(sql: str, values: Mapping[str, str | None]) -> dict[str, str]:
     return {name: _one(value, kinds.get(name, "")) for name, value in values.items()}
 
 
-def literal(value: str) -> str:
-    """A text as a literal of ClickHouse."""
-    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
-
-
 def _one(value: str | None, kind: str) -> str:
     if value is None:
         return _NULL

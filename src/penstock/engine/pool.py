@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-from penstock.engine.parameters import literal
 from penstock.errors import DataDirError, EngineError
+from penstock.project.lexer import literal
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping, Sequence

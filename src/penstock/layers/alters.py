@@ -9,9 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from penstock.layers.forms import quoted, table
+from penstock.layers.forms import table
 from penstock.layers.steps import LOSE, Label, Step
 from penstock.layers.widening import keeps_values
+from penstock.project.lexer import literal, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -111,14 +112,9 @@ def alters(between: Between) -> Iterator[Step]:
     yield from _ttl(between)
     yield from _settings(between)
     if between.have.comment != between.want.comment:
-        sql = between.alter(f"MODIFY COMMENT {text(between.want.comment)}")
+        sql = between.alter(f"MODIFY COMMENT {literal(between.want.comment)}")
         yield between.step("metadata", f"sets the comment of {between.name}; metadata only", sql)
     yield from _lost_columns(between)
-
-
-def text(value: str) -> str:
-    """A string literal."""
-    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def _extends(between: Between) -> bool:

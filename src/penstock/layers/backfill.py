@@ -27,8 +27,8 @@ from penstock.layers.beside import Beside
 from penstock.layers.equality import unequal
 from penstock.layers.expiry import since_ms
 from penstock.layers.fillable import sources, time_column
-from penstock.layers.forms import quoted
 from penstock.layers.statements import load
+from penstock.project.lexer import quoted
 from penstock.store.backfills import Backfill, Work
 
 if TYPE_CHECKING:
@@ -255,7 +255,7 @@ def _check(beside: Beside, found: Backfill, before: str, means: Means) -> None:
         _abandon(beside, found, means)
         first = different[0]
         raise EngineError(
-            f"{found.relation} was filled anew and is not what its source gives: {first.what} is "
+            f"{found.relation} was filled anew and is not what its source gives: {first.where} is "
             f"{first.found}, not {first.expected}; the former one stays",
             where=found.relation,
             next_step="did something but Penstock write to its source? Then run it again; does "

@@ -9,9 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from penstock.engine.parameters import literal
-from penstock.layers.forms import quoted
 from penstock.layers.statements import fill, load
+from penstock.project.lexer import literal, quoted
 from penstock.store.backfills import Slice
 
 if TYPE_CHECKING:

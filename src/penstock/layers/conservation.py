@@ -101,7 +101,7 @@ def compare(
         conserves, wanted = (gold.header.values.get(k) for k in ("conserves", "from_silver"))
         if not (isinstance(conserves, dict) and isinstance(wanted, dict)):
             continue
-        held, expected = _values(client, gold, conserves), _values(client, silver, wanted)
+        held, expected = _named(client, gold, conserves), _named(client, silver, wanted)
         for key, value in held.items():
             result.values[f"{gold.name}.{key}"] = value.text
             should = expected.get(key, Value("", "String"))
@@ -142,16 +142,33 @@ def _ever_good(landers: Sequence[Lander], ledger: Ledger) -> int | None:
     return open_rows + sum(totals[key].good for key in here if key in totals)
 
 
-def _values(client: Client, relation: Relation, wanted: Mapping[str, str]) -> dict[str, Value]:
-    # Expressions come from the project's own files, like every statement that is applied. Plain
-    # numbers name the results, so that no alias stands in for a column of the same name.
+def values(
+    client: Client, database: str, place: str, expressions: Sequence[str], filters: str = "{}"
+) -> list[Value]:
+    """Expressions over all rows of a table or a query, each with its type.
+
+    Args:
+        client: to the engine.
+        database: where unqualified names are looked up.
+        place: what stands after FROM.
+        expressions: from the project's own files, like every statement that is applied.
+        filters: of `additional_table_filters`.
+    """
+    if not expressions:
+        return []
+    # Plain numbers name the results, so that no alias stands in for a column of the same name.
     columns = ", ".join(
         f"ifNull(toString({expression}), '0') AS c{n}, toTypeName({expression}) AS t{n}"
-        for n, expression in enumerate(wanted.values())
+        for n, expression in enumerate(expressions)
     )
-    sql = f"SELECT {columns} FROM `{relation.name}`"  # noqa: S608
-    row = client.rows(sql, database=relation.database)[0]
-    return {key: Value(str(row[f"c{n}"]), row[f"t{n}"]) for n, key in enumerate(wanted)}
+    sql = f"SELECT {columns} FROM {place} SETTINGS additional_table_filters = {filters}"  # noqa: S608
+    row = client.rows(sql, database=database)[0]
+    return [Value(str(row[f"c{n}"]), row[f"t{n}"]) for n in range(len(expressions))]
+
+
+def _named(client: Client, relation: Relation, wanted: Mapping[str, str]) -> dict[str, Value]:
+    found = values(client, relation.database, f"`{relation.name}`", tuple(wanted.values()))
+    return dict(zip(wanted, found, strict=True))
 
 
 def _first(client: Client, gold: Relation, expression: str, value: Value) -> str:
@@ -184,6 +201,4 @@ def _untupled(gold: Relation) -> list[lexer.Token]:
     found = list(gold.table.clauses.get("ORDER BY", ())) if gold.table else []
     if found and found[0].value == "tuple":
         found = found[1:]
-    if found and found[0].text == "(" and lexer.closing(found, 0) == len(found) - 1:
-        found = found[1:-1]
-    return found
+    return lexer.unwrapped(found)

@@ -12,10 +12,10 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from penstock.engine.parameters import literal
 from penstock.engine.scratch import Scratch
 from penstock.errors import BadInputError, EngineError, UsageError
 from penstock.layers.statements import fill
+from penstock.project.lexer import literal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

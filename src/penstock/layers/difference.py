@@ -13,6 +13,7 @@ from penstock.layers.alters import Between
 from penstock.layers.forms import differing, table
 from penstock.layers.states import Consent
 from penstock.layers.steps import LOSE, Label, Step, readers
+from penstock.project.lexer import literal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -248,7 +249,7 @@ class Difference:
         if "comment" in found:
             sql = f"ALTER TABLE {table(want.database, want.name)} MODIFY COMMENT "
             words = f"sets the comment of {name}; metadata only"
-            yield Step(owner, "alter", "metadata", words, (sql + alters.text(want.comment),), name)
+            yield Step(owner, "alter", "metadata", words, (sql + literal(want.comment),), name)
 
     def _views_gone(self, relation: Relation) -> Iterator[Step]:
         """Views that a file had and has no longer: their table stays as it is."""
@@ -272,7 +273,7 @@ class Difference:
         for owner, found in gone.items():
             rows, size = sum(f.rows for f in found), sum(f.bytes for f in found)
             words = f"drops {owner} with its {rows:,} rows: its file is gone"
-            if not {owner, owner.partition(".")[2]} & self.consent.drop:
+            if not self.consent.names("drop", owner):
                 ways = f"say it: --drop {owner}; or, if it has another name now, write "
                 ways += f"`renamed_from: {owner.partition('.')[2]}` in the header of its file"
                 yield Step(owner, "refused", "refused", words, (), owner, rows, size, ways=ways)

@@ -8,10 +8,10 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from penstock.engine.parameters import literal
 from penstock.errors import UsageError
 from penstock.layers.fields import ISO, doc_type, is_id, quote
 from penstock.layers.templates import render
+from penstock.project.lexer import literal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from penstock.engine.parameters import literal
 from penstock.layers.beside import NEXT, SEEN, WAS, batches
-from penstock.layers.conservation import Value
-from penstock.layers.forms import quoted
+from penstock.layers.conservation import Difference, Value, values
 from penstock.project import lexer, queries
+from penstock.project.lexer import literal, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -37,15 +36,6 @@ _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Unequal:
-    """One number that differs: what it is, what the source gives, what the new table holds."""
-
-    what: str
-    expected: str
-    found: str
-
-
-@dataclass(frozen=True, slots=True)
 class Total:
     """A number over all rows of a table.
 
@@ -58,7 +48,7 @@ class Total:
     adds: bool
 
 
-def unequal(beside: Beside, backfill: Backfill, last: int, before: str) -> list[Unequal]:
+def unequal(beside: Beside, backfill: Backfill, last: int, before: str) -> list[Difference]:
     """What differs between the new table, as it was copied, and its source.
 
     Args:
@@ -83,7 +73,7 @@ def unequal(beside: Beside, backfill: Backfill, last: int, before: str) -> list[
     seen = f"(SELECT * FROM {quoted(beside.name + SEEN)} WHERE {lasting or 'true'})"  # noqa: S608
     held = _values(beside, wanted, seen, "{}")
     return [
-        Unequal(what, should.text, value.text)
+        Difference(relation.name, what, should.text, value.text)
         for what, should, value in zip(wanted, expected, held, strict=True)
         if not should.equals(value)
     ]
@@ -216,15 +206,7 @@ def _parts(beside: Beside, backfill: Backfill, last: int, before: str) -> Iterat
 
 
 def _values(beside: Beside, wanted: Sequence[str], place: str, filters: str) -> list[Value]:
-    if not wanted:
-        return []
-    columns = ", ".join(
-        f"ifNull(toString({what}), '0') AS c{n}, toTypeName({what}) AS t{n}"
-        for n, what in enumerate(wanted)
-    )
-    sql = f"SELECT {columns} FROM {place} SETTINGS additional_table_filters = {filters}"  # noqa: S608
-    row = beside.client.rows(sql, database=beside.relation.database)[0]
-    return [Value(str(row[f"c{n}"]), row[f"t{n}"]) for n in range(len(wanted))]
+    return values(beside.client, beside.relation.database, place, wanted, filters)
 
 
 def _sum(one: Value, other: Value) -> Value:

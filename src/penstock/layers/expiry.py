@@ -92,7 +92,7 @@ def lost(project: Project, ledger: Ledger) -> frozenset[str]:
     return frozenset(
         f"{relation.database}.{relation.name}"
         for relation in project.relations()
-        if oldest.get(relation.domain, since_ms(relation)) < since_ms(relation)
+        if relation.domain in oldest and oldest[relation.domain] < since_ms(relation)
     )
 
 

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from penstock.project import lexer
-from penstock.project.lexer import QUOTED, STRING, WORD
+from penstock.project.lexer import QUOTED, STRING, WORD, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -114,11 +114,6 @@ class Form:
         found |= {f"{kind.lower()} {name}": text for (kind, name), text in self.parts.items()}
         found |= {f"setting {name}": value for name, value in self.settings.items()}
         return found | {key.lower(): value for key, value in self.keys.items()}
-
-
-def quoted(name: str) -> str:
-    """A name as it stands in a statement."""
-    return "`" + name.replace("\\", "\\\\").replace("`", "\\`") + "`"
 
 
 def table(database: str, name: str) -> str:

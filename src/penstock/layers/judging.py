@@ -190,13 +190,7 @@ def _conjuncts(where: Sequence[Token]) -> list[list[Token]]:
         return [list(where)]
     cuts = [index for index in inner if where[index].upper == "AND"]
     starts, stops = [0, *(index + 1 for index in cuts)], [*cuts, len(where)]
-    return [_bare(list(where[start:stop])) for start, stop in zip(starts, stops, strict=True)]
-
-
-def _bare(found: list[Token]) -> list[Token]:
-    while found and found[0].text == "(" and lexer.closing(found, 0) == len(found) - 1:
-        found = found[1:-1]
-    return found
+    return [lexer.unwrapped(where[start:stop]) for start, stop in zip(starts, stops, strict=True)]
 
 
 @contextmanager

@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Literal
 
 import structlog
 
-from penstock.engine.parameters import literal
 from penstock.errors import (
     EngineError,
     LandingBlockedError,
@@ -31,6 +30,7 @@ from penstock.errors import (
 )
 from penstock.layers.expiry import Counted, Expiry
 from penstock.layers.statements import fill
+from penstock.project.lexer import literal
 from penstock.store.ledger import Span
 
 if TYPE_CHECKING:

@@ -23,9 +23,10 @@ from penstock.engine.draft import Draft
 from penstock.errors import InvalidProjectError, Problem
 from penstock.layers import forms
 from penstock.layers.difference import Difference
-from penstock.layers.forms import differing, quoted, table
+from penstock.layers.forms import differing, table
 from penstock.layers.states import State, databases, digest, owners, question, remembered
 from penstock.layers.steps import RENAME, Step, readers
+from penstock.project.lexer import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

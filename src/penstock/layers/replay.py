@@ -25,12 +25,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import structlog
 
-from penstock.engine.parameters import literal
 from penstock.errors import EngineError, LandingBlockedError, RefusedChangeError, StaleLeaseError
 from penstock.layers.expiry import Counted
 from penstock.layers.judging import COLUMNS, HASH, Verdict, chunks, refuse_twice_fed
 from penstock.layers.reconcile import counted
 from penstock.layers.statements import fill
+from penstock.project.lexer import literal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

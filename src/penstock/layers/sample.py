@@ -10,13 +10,13 @@ import contextlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from penstock.engine.parameters import literal
 from penstock.engine.scratch import Scratch
 from penstock.errors import BadInputError, EngineError, UsageError
 from penstock.layers import fields
 from penstock.layers.convert import TEXTS, FileFormat
 from penstock.layers.fields import ISO, Field, Seen, doc_type, quote
 from penstock.layers.statements import fill
+from penstock.project.lexer import literal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,9 +6,9 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from penstock.engine.parameters import literal
 from penstock.layers import forms
 from penstock.layers.statements import fill
+from penstock.project.lexer import literal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

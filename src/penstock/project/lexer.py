@@ -113,6 +113,24 @@ def unclosed_kind(token: Token) -> str:
     return _UNCLOSED[token.text]
 
 
+def quoted(name: str) -> str:
+    """A name as it stands in a statement."""
+    return "`" + name.replace("\\", "\\\\").replace("`", "\\`") + "`"
+
+
+def literal(value: str) -> str:
+    """A text as it stands in a statement."""
+    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def unwrapped(found: Sequence[Token]) -> list[Token]:
+    """Tokens without the brackets around all of them."""
+    inner = list(found)
+    while inner and inner[0].text == "(" and closing(inner, 0) == len(inner) - 1:
+        inner = inner[1:-1]
+    return inner
+
+
 def split(found: Sequence[Token], separator: str) -> list[list[Token]]:
     """Cut tokens at a separator outside of all brackets; empty pieces are left out."""
     pieces: list[list[Token]] = [[]]

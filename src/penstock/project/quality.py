@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from penstock.errors import UsageError
 from penstock.project import lexer
+from penstock.project.lexer import quoted
 from penstock.project.objects import Endpoint, Header
 from penstock.settings import duration
 
@@ -67,14 +68,14 @@ _Made = tuple[str, str, str]
 
 def _not_null(relation: Relation, value: object) -> Iterator[_Made]:
     for column in _names("not_null", value):
-        condition = f"{_quoted(column)} IS NULL"
+        condition = f"{quoted(column)} IS NULL"
         yield column, f"{column} is never NULL", _rows(relation, column, condition)
 
 
 def _unique(relation: Relation, value: object) -> Iterator[_Made]:
     names = _names("unique", value)
-    columns = ", ".join(map(_quoted, names))
-    sql = f"SELECT {columns}, count() AS rows FROM {_quoted(relation.name)}"  # noqa: S608 - quoted
+    columns = ", ".join(map(quoted, names))
+    sql = f"SELECT {columns}, count() AS rows FROM {quoted(relation.name)}"  # noqa: S608 - quoted
     sql += f" GROUP BY {columns} HAVING rows > 1"
     yield "_".join(names), f"{', '.join(names)} is there once", sql
 
@@ -83,7 +84,7 @@ def _accepted(relation: Relation, value: object) -> Iterator[_Made]:
     for column, known in _mapping("accepted", value).items():
         if not isinstance(known, list) or not known:
             raise RuleError("accepted", f"accepted of {column} is {known!r}", "a list of values")
-        condition = f"{_quoted(column)} NOT IN ({', '.join(map(_literal, known))})"
+        condition = f"{quoted(column)} NOT IN ({', '.join(map(_literal, known))})"
         words = f"{column} is one of {', '.join(map(str, known))}"
         yield column, words, _rows(relation, column, condition)
 
@@ -92,7 +93,7 @@ def _range(relation: Relation, value: object) -> Iterator[_Made]:
     for column, ends in _mapping("range", value).items():
         if not isinstance(ends, list) or len(ends) != _ENDS:
             raise RuleError("range", f"range of {column} is {ends!r}", "[lowest, highest]")
-        name = _quoted(column)
+        name = quoted(column)
         said = [f"{name} {sign} {_literal(end)}" for sign, end in zip("<>", ends, strict=True)
                 if end is not None]  # fmt: skip
         words = f"{column} is within {ends[0]} and {ends[1]}"
@@ -105,8 +106,8 @@ def _fresh(relation: Relation, value: object) -> Iterator[_Made]:
             seconds = duration(str(age))
         except UsageError as error:
             raise RuleError("fresh", f"fresh of {column} is {age!r}", error.next_step) from error
-        sql = f"SELECT max({_quoted(column)}) AS newest, count() AS rows"
-        sql += f" FROM {_quoted(relation.name)}"
+        sql = f"SELECT max({quoted(column)}) AS newest, count() AS rows"
+        sql += f" FROM {quoted(relation.name)}"
         sql += f" HAVING rows = 0 OR newest < now() - INTERVAL {seconds:.0f} SECOND"
         yield column, f"the newest {column} is no older than {age}", sql
 
@@ -125,8 +126,8 @@ def _rows(relation: Relation, column: str, condition: str) -> str:
     table = relation.table
     tokens = table.clauses.get("ORDER BY", ()) if table else ()
     key = [t.value for t in tokens if t.is_name and table and table.column(t.value)]
-    columns = ", ".join(map(_quoted, dict.fromkeys([*key, column])))
-    return f"SELECT {columns} FROM {_quoted(relation.name)} WHERE {condition}"  # noqa: S608 - quoted
+    columns = ", ".join(map(quoted, dict.fromkeys([*key, column])))
+    return f"SELECT {columns} FROM {quoted(relation.name)} WHERE {condition}"  # noqa: S608 - quoted
 
 
 def _names(key: str, value: object) -> list[str]:
@@ -142,13 +143,9 @@ def _mapping(key: str, value: object) -> dict[str, object]:
     return {str(name): said for name, said in value.items()}
 
 
-def _quoted(name: str) -> str:
-    return "`" + name.replace("\\", "\\\\").replace("`", "\\`") + "`"
-
-
 def _literal(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float):
         return str(value)
-    return "'" + str(value).replace("\\", "\\\\").replace("'", "\\'") + "'"
+    return lexer.literal(str(value))

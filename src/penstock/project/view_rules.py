@@ -84,7 +84,7 @@ def good_rows(view: Statement) -> Iterator[Finding]:
     """The view on bronze takes every good row once, and no other row."""
     clauses = queries.clauses(view.query)
     where = clauses.get("WHERE", [])
-    if lexer.plain(_unwrapped(where)) not in ("_error=''", "_error==''", "''=_error"):
+    if lexer.plain(lexer.unwrapped(where)) not in ("_error=''", "_error==''", "''=_error"):
         cause = f"view {view.name} reads bronze " + (
             f"WHERE {lexer.plain(where)}" if where else "without WHERE"
         )
@@ -102,12 +102,6 @@ def good_rows(view: Statement) -> Iterator[Finding]:
     if distinct or unrolls:
         cause = f"view {view.name} has {'DISTINCT' if distinct else 'ARRAY JOIN'}"
         yield Finding(view.line, cause, "silver is 1:1 with the good rows: do it in a later table")
-
-
-def _unwrapped(found: list[Token]) -> list[Token]:
-    while found and found[0].text == "(" and lexer.closing(found, 0) == len(found) - 1:
-        found = found[1:-1]
-    return found
 
 
 def carried(relation: Relation, view: Statement) -> Iterator[Finding]:

@@ -32,7 +32,7 @@ function fromStatus(status: Status): Need[] {
 	const needs: Need[] = [];
 	if (status.engine.state !== 'up') {
 		const { detail, tone } = ENGINE[status.engine.state];
-		needs.push({ id: 'engine', text: `The engine is ${status.engine.state}: ${detail}`, href: 'v1/status', tone, at: null });
+		needs.push({ id: 'engine', text: `The engine is ${status.engine.state}: ${detail}`, href: '/sources', tone, at: null });
 	}
 	for (const source of status.sources) {
 		if (source.state !== 'blocked') continue;
@@ -40,7 +40,7 @@ function fromStatus(status: Status): Need[] {
 		needs.push({
 			id: `blocked ${name}`,
 			text: `Source ${name} is blocked: ${source.reason || 'no reason given'}`,
-			href: 'v1/status',
+			href: '/sources',
 			tone: 'bad',
 			at: null
 		});
@@ -52,7 +52,7 @@ function fromStatus(status: Status): Need[] {
 			id: 'balance',
 			text: missing > 0 ? `${rows} received but neither stored nor explained` : `${rows} stored more than received`,
 			code: 'penstock reconcile',
-			href: 'v1/status',
+			href: '/sources',
 			tone: 'bad',
 			at: null
 		});
@@ -69,7 +69,7 @@ function fromDeadLetters(letters: DeadLetters): Need[] {
 		id: 'dead letters',
 		text: rows,
 		code: sources.size === 1 ? [...sources][0] : undefined,
-		href: '#dead-letters',
+		href: '/dead-letters',
 		tone: 'warn',
 		at: newest?.ingested_ms ?? null
 	}];
@@ -83,7 +83,7 @@ function fromHomes(homes: readonly Home[], now: number): Need[] {
 	return [{
 		id: 'silent',
 		text: alone ? `Home ${latest.id} is silent` : `${decimal(silent.length)} homes are silent`,
-		href: alone ? `?home=${latest.id}` : '#homes',
+		href: alone ? `/city?home=${latest.id}` : '/city#homes',
 		tone: 'warn',
 		at: latest.ts
 	}];
@@ -98,7 +98,7 @@ export function needsOf({ status, deadLetters, heartbeat, homes, now }: Facts): 
 	];
 	const share = (first(heartbeat?.columns, 'late_1m') ?? 0) / (first(heartbeat?.columns, 'rows_1m') || 1);
 	if (share >= MANY_LATE) {
-		needs.push({ id: 'late', text: `${percent(share)} of the last minute's rows came over a minute late`, href: '#heartbeat', tone: 'warn', at: null });
+		needs.push({ id: 'late', text: `${percent(share)} of the last minute's rows came over a minute late`, href: '/city', tone: 'warn', at: null });
 	}
 	return needs.sort((a, b) => (b.at ?? Infinity) - (a.at ?? Infinity) || 0);
 }

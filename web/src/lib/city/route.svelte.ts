@@ -1,4 +1,4 @@
-/** Which home is open: `?home=7` in the address, so that it can be sent, reloaded and gone back from. */
+/** Which home is open: `/city?home=7` in the address, so that it can be sent, reloaded and gone back from. */
 import { goto } from '$app/navigation';
 import { page } from '$app/state';
 
@@ -7,11 +7,11 @@ class Route {
 	home = $derived(parseHome(page.url.searchParams.get('home')));
 
 	open(home: number): void {
-		void goto(`?home=${home}`, { reset: false });
+		void goto(`/city?home=${home}`, { reset: false });
 	}
 
 	close(): void {
-		void goto('?', { reset: false });
+		void goto('/city', { reset: false });
 	}
 }
 

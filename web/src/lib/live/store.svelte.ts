@@ -29,8 +29,10 @@ export class LiveStore {
 	failures = $state(0);
 	retryAt = $state(0);
 
-	/** Null before the first list, which may be empty: a stream without tiles has the status. */
+	/** What the page asks for; null before the first list, which may be empty: such a stream has the status. */
 	#asked: readonly string[] | null = null;
+	/** What the stream was opened with. */
+	#opened: readonly string[] | null = null;
 	#pending = new Map<string, LiveEvent>();
 	#frame = 0;
 	#settle: ReturnType<typeof setTimeout> | undefined;
@@ -49,13 +51,20 @@ export class LiveStore {
 		}
 	});
 
-	/** Asks for these tiles on the one stream; the same list again changes nothing. */
-	watch(tiles: readonly string[]): void {
-		if (tiles.join('\n') === this.#asked?.join('\n')) return;
-		const first = this.#asked === null;
-		this.#asked = tiles;
-		clearTimeout(this.#settle);
-		this.#settle = setTimeout(() => this.#reopen(), first ? 0 : SETTLE_MS);
+	/**
+	 * Asks for these tiles on the one stream; gives the function that lets them go, for the effect that
+	 * asked: a page that follows in the same breath asks for its own and the stream is opened once.
+	 */
+	watch(tiles: readonly string[]): () => void {
+		this.#ask(tiles);
+		return () => {
+			if (this.#asked === tiles) this.#ask([]);
+		};
+	}
+
+	/** Opens the stream without tiles where no page has asked for any. */
+	open(): void {
+		if (this.#asked === null) this.#ask([]);
 	}
 
 	/** Follows the tab's visibility; returns the function that ends everything. */
@@ -68,6 +77,7 @@ export class LiveStore {
 			clearTimeout(this.#hidden);
 			cancelAnimationFrame(this.#frame);
 			this.#asked = null;
+			this.#opened = null;
 			this.#stream.close();
 		};
 	}
@@ -76,8 +86,17 @@ export class LiveStore {
 		this.#stream.retryNow();
 	}
 
+	#ask(tiles: readonly string[]): void {
+		const first = this.#asked === null;
+		this.#asked = tiles;
+		clearTimeout(this.#settle);
+		this.#settle = setTimeout(() => this.#reopen(), first ? 0 : SETTLE_MS);
+	}
+
 	#reopen(): void {
 		const asked = this.#asked ?? [];
+		if (asked.join('\n') === this.#opened?.join('\n')) return;
+		this.#opened = asked;
 		const kept = <T>(of: Readonly<Record<string, T>>) => Object.fromEntries(Object.entries(of).filter(([tile]) => asked.includes(tile)));
 		this.tiles = kept(this.tiles);
 		this.problems = kept(this.problems);

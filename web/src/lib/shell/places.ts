@@ -1,34 +1,59 @@
-/** Where one can go: only what exists. */
+/** Where one can go. A place is added here, with one line, when its folder under `routes/` exists. */
+
+export type Group = 'look' | 'data' | 'serve';
 
 export interface Place {
+	path: string;
 	name: string;
 	/** A shorter name for the bottom bar. */
-	short: string;
-	href: string;
-	/** Left out of the bottom bar of a phone, which has room for five. */
-	wideOnly?: boolean;
+	short?: string;
+	group: Group;
+	/** Goes there after `g`. */
+	key: string;
+	/** Its turn for one of the four places of a phone's bottom bar; the others are under «More». */
+	bar?: number;
+	/** Only where the project has a city. */
+	city?: boolean;
 }
 
-const CITY: readonly Place[] = [
-	{ name: 'Heartbeat', short: 'City', href: '#heartbeat' },
-	{ name: 'Energy', short: 'Energy', href: '#energy' },
-	{ name: 'Homes', short: 'Homes', href: '#homes' }
+export const PLACES: readonly Place[] = [
+	{ path: '/', name: 'Flow', group: 'look', key: 'f', bar: 1 },
+	{ path: '/city', name: 'City', group: 'look', key: 'c', bar: 2, city: true },
+	{ path: '/sources', name: 'Sources', group: 'data', key: 'o', bar: 6 },
+	{ path: '/dead-letters', name: 'Dead letters', short: 'Letters', group: 'data', key: 'd', bar: 4 },
+	{ path: '/endpoints', name: 'Endpoints', group: 'serve', key: 'e', bar: 5 }
 ];
 
-const LETTERS: Place = { name: 'Dead letters', short: 'Letters', href: '#dead-letters' };
-
-/** The parts of the page: of any project, and before them those of the city where there is one. */
-export function onPage(city: boolean): readonly Place[] {
-	const sources: Place = { name: 'Sources', short: 'Sources', href: '#sources', wideOnly: city };
-	const endpoints: Place = { name: 'Endpoints', short: 'Endpoints', href: '#endpoints', wideOnly: city };
-	return city ? [...CITY, LETTERS, sources, endpoints] : [sources, endpoints, LETTERS];
-}
+/** Headings of the groups; the first has none. */
+export const GROUPS: readonly (readonly [Group, string])[] = [
+	['look', ''],
+	['data', 'Data'],
+	['serve', 'Serve']
+];
 
 /** Documents of the platform itself: plain links, outside the page's router. */
-export function served(city: boolean): readonly Place[] {
-	return [
-		{ name: 'API', short: 'API', href: 'openapi.json' },
-		{ name: 'Status', short: 'Status', href: 'v1/status', wideOnly: city },
-		{ name: 'Metrics', short: 'Metrics', href: 'metrics', wideOnly: true }
-	];
+export const DOCUMENTS: readonly { name: string; href: string }[] = [
+	{ name: 'API', href: '/openapi.json' },
+	{ name: 'Status', href: '/v1/status' },
+	{ name: 'Metrics', href: '/metrics' }
+];
+
+/** How many places the bottom bar has beside «More». */
+const BAR = 4;
+
+/** The places that this project has. */
+export function placesFor(city: boolean): readonly Place[] {
+	return PLACES.filter((place) => city || !place.city);
+}
+
+/** The few for a phone's bottom bar, in the order of the navigation. */
+export function barOf(places: readonly Place[]): readonly Place[] {
+	const chosen = places.filter((place) => place.bar !== undefined).sort((a, b) => (a.bar ?? 0) - (b.bar ?? 0));
+	return places.filter((place) => chosen.slice(0, BAR).includes(place));
+}
+
+/** The place of an address, also where the project does not have it; undefined where there is none. */
+export function placeAt(path: string): Place | undefined {
+	const plain = path.replace(/\/+$/, '') || '/';
+	return PLACES.find((place) => place.path === plain);
 }
