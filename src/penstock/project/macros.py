@@ -149,7 +149,8 @@ def _dates_and_times(date: str, time: str) -> str:
     return f"({dates} AND {time} >= {_FROM} AND {time} <= {_TO})"
 
 
-def _width(text: str) -> int:
+def width(text: str) -> int:
+    """Seconds of a width such as `5m`. Raises UsageError where it is none."""
     match = _SECONDS.fullmatch(text.strip("'\" "))
     if match is None:
         raise UsageError(f"{text!r} is no width", next_step="such as 5m")
@@ -187,7 +188,7 @@ _MACROS: dict[str, tuple[int, Callable[..., str]]] = {
         1,
         lambda c: f"toStartOfInterval(toDateTime64({c}, 3), toIntervalMillisecond({_STEP} * 1000))",
     ),
-    "timeGroup": (2, lambda c, width: f"toStartOfInterval({c}, INTERVAL {_width(width)} second)"),
+    "timeGroup": (2, lambda c, width: f"toStartOfInterval({c}, INTERVAL {width(width)} second)"),
     "interval_s": (0, lambda: _STEP),
     "conditionalAll": (2, _unless_all),
 }
