@@ -17,6 +17,7 @@ from starlette.routing import Route
 from penstock.engine.strangers import is_stranger
 from penstock.errors import BadInputError, PenstockError
 from penstock.layers import dead_letters
+from penstock.serve import dashboards
 from penstock.serve.admin import Admin
 from penstock.serve.cache import Cache, Versions
 from penstock.serve.endpoints import Endpoints
@@ -120,6 +121,8 @@ class Application:
             Route("/v1/ingest/{source}", ingest.__call__, methods=["POST"]),
             Route("/v1/endpoints/{domain}/{name}", endpoints.__call__),
             Route("/v1/endpoints/{name}", endpoints.__call__),
+            Route("/v1/dashboards", self._dashboards),
+            Route("/v1/dashboards/{domain}/{dashboard}/{name}", endpoints.__call__),
             Route("/v1/live", self.live.__call__),
             Route("/v1/flow", flow.__call__),
             Route("/v1/flow/{domain}/{name}", flow.one),
@@ -234,6 +237,9 @@ class Application:
 
     async def _checks(self, _request: Request) -> Response:
         return JSONResponse(await asyncio.to_thread(self._services.checks))
+
+    async def _dashboards(self, _request: Request) -> Response:
+        return JSONResponse(dashboards.document(self._services.project))
 
     async def _describe(self, _request: Request) -> Response:
         return JSONResponse(self._openapi)

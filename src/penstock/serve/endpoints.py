@@ -30,6 +30,8 @@ FORMATS = {
 }
 # How long a query took would give equal answers different tags.
 _SETTINGS = {"output_format_write_statistics": "0"}
+# The page draws times: with their zone, whatever the server's is.
+_PAGE, _ISO = "JSONColumns", {"date_time_output_format": "iso"}
 
 
 class Endpoints:
@@ -61,7 +63,11 @@ class Endpoints:
             raise UsageError(
                 f"there is no format {suffix!r}", next_step=f"known: {', '.join(FORMATS)}"
             )
-        endpoint = self.find(request.path_params.get("domain"), name)
+        place = request.path_params
+        if "dashboard" in place:
+            endpoint = self.panel(place["domain"], place["dashboard"], name)
+        else:
+            endpoint = self.find(place.get("domain"), name)
         answer, state = await self.answer(endpoint, dict(request.query_params), FORMATS[suffix][0])
         headers = {
             "ETag": answer.etag,
@@ -86,6 +92,14 @@ class Endpoints:
             raise UsageError(f"{name!r} names no single endpoint", next_step=f"known: {names}")
         return found[0]
 
+    def panel(self, domain: str, dashboard: str, name: str) -> Endpoint:
+        """What a panel asks that has a SELECT of its own.
+
+        Raises:
+            UsageError: there is none.
+        """
+        return self._project.domain(domain).dashboard(dashboard).query(name)
+
     async def answer(
         self, endpoint: Endpoint, given: Mapping[str, str], form: str, *, stale: bool = True
     ) -> tuple[Answer, str]:
@@ -108,7 +122,7 @@ class Endpoints:
                 form,
                 database=endpoint.database,
                 params=params,
-                settings=_SETTINGS,
+                settings=_SETTINGS | _ISO if form == _PAGE else _SETTINGS,
             ),
             stale=stale,
         )

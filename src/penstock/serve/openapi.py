@@ -11,6 +11,8 @@ from penstock.engine.process import State
 from penstock.engine.questions import EXPLANATIONS
 from penstock.inflate import ENCODINGS
 from penstock.layers.landing import Passage, StateName
+from penstock.project import macros
+from penstock.project.dashboards import PanelKind, VariableKind
 from penstock.project.lineage import COLUMNS
 from penstock.project.objects import Severity
 from penstock.serve.endpoints import FORMATS
@@ -92,7 +94,9 @@ def _endpoint(endpoint: Endpoint) -> dict[str, Any]:
     ]
     for param in endpoint.params:
         schema = _schema(param.type)
-        if param.default is not None:
+        if endpoint.written and param.name in ("from", "to"):
+            schema = {"type": "string", "default": macros.spoken(int(param.default or 0))}
+        elif param.default is not None:
             schema["default"] = _default(param.default, schema["type"])
         parameters.append(
             {
@@ -224,16 +228,31 @@ _WHOLE = {"type": "integer"}
 _TEXT = {"type": "string"}
 _REAL = {"type": "number"}
 _MAYBE = {"type": ["integer", "null"]}
+_MAYBE_REAL = {"type": ["number", "null"]}
 _PROBLEM_FIELDS = {
     "type": _TEXT, "title": _TEXT, "status": _WHOLE, "detail": _TEXT, "code": _TEXT, "next": _TEXT,
     "reference": _TEXT,
 }  # fmt: skip
+_PANEL = _object(
+    name=_TEXT, title=_TEXT, description=_TEXT,
+    kind={"type": "string", "enum": list(get_args(PanelKind))},
+    tile={**_TEXT, "description": "what it asks on /v1/live, without parameters"},
+    params={
+        "type": "object", "additionalProperties": _TEXT,
+        "description": "parameter to value, or to $name of a variable",
+    },
+    spans=_list(_TEXT, "parameters that the page's span of time gives"),
+    time=_TEXT, by=_TEXT, values=_list(_TEXT), unit=_TEXT, digits=_WHOLE, width=_WHOLE,
+    low=_MAYBE_REAL, high=_MAYBE_REAL, warn=_MAYBE_REAL, bad=_MAYBE_REAL,
+    stacked={"type": "boolean"},
+)  # fmt: skip
 _PLATFORM = {
     "/v1/status": _get("How the platform is: sources, freshness, balance", "status", "Status"),
     "/v1/dead-letters": _get(
         "Newest dead letters, of all domains or of one", "dead_letters", "DeadLetters"
     ),
     "/v1/alerts": _get("Alerts, and the incidents that fired last", "alerts", "Alerts"),
+    "/v1/dashboards": _get("Dashboards as their files say", "dashboards", "Dashboards"),
     "/v1/checks": _get("Checks of the data, and what each gave last", "checks", "Checks"),
     "/v1/flow": _get("The project as a graph", "flow", "Flow"),
     "/v1/flow/{domain}/{name}": _get(
@@ -439,6 +458,25 @@ _SCHEMAS = _FLOW | {
     },
     "SavedQuery": _SAVED,
     "SavedQueries": _object(queries=_list(_SAVED)),
+    "Dashboards": _object(
+        dashboards=_list(
+            _object(
+                domain=_TEXT, name=_TEXT, title=_TEXT, description=_TEXT,
+                start={**_TEXT, "description": "of the span shown at first, such as now-1h"},
+                end=_TEXT,
+                refresh_s={**_REAL, "description": "seconds between two looks; 0 is live"},
+                variables=_list(
+                    _object(
+                        name=_TEXT, label=_TEXT,
+                        kind={"type": "string", "enum": list(get_args(VariableKind))},
+                        values=_list(_TEXT), default=_TEXT, all={"type": "boolean"},
+                        tile={**_TEXT, "description": "what offers its values; empty without one"},
+                    )
+                ),
+                rows=_list(_object(title=_TEXT, height=_WHOLE, panels=_list(_PANEL))),
+            )
+        ),
+    ),
     "DeadLetters": _object(
         total=_WHOLE,
         items=_list(

@@ -315,6 +315,60 @@ export interface components {
                 };
             }[];
         };
+        Dashboards: {
+            dashboards: {
+                domain: string;
+                name: string;
+                title: string;
+                description: string;
+                /** @description of the span shown at first, such as now-1h */
+                start: string;
+                end: string;
+                /** @description seconds between two looks; 0 is live */
+                refresh_s: number;
+                variables: {
+                    name: string;
+                    label: string;
+                    /** @enum {string} */
+                    kind: "query" | "list" | "text";
+                    values: string[];
+                    default: string;
+                    all: boolean;
+                    /** @description what offers its values; empty without one */
+                    tile: string;
+                }[];
+                rows: {
+                    title: string;
+                    height: number;
+                    panels: {
+                        name: string;
+                        title: string;
+                        description: string;
+                        /** @enum {string} */
+                        kind: "line" | "area" | "bar" | "table" | "stat" | "gauge" | "heatmap" | "pie";
+                        /** @description what it asks on /v1/live, without parameters */
+                        tile: string;
+                        /** @description parameter to value, or to $name of a variable */
+                        params: {
+                            [key: string]: string;
+                        };
+                        /** @description parameters that the page's span of time gives */
+                        spans: string[];
+                        time: string;
+                        by: string;
+                        values: string[];
+                        unit: string;
+                        digits: number;
+                        width: number;
+                        low: number | null;
+                        high: number | null;
+                        warn: number | null;
+                        bad: number | null;
+                        stacked: boolean;
+                    }[];
+                }[];
+            }[];
+        };
         DeadLetters: {
             total: number;
             items: {
