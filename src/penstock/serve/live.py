@@ -37,7 +37,7 @@ _TICK = 0.25  # seconds: at most four frames a second
 _STATUS = 1.0
 _KEEP_ALIVE = 15.0
 _CLOCK = 1.0  # a tile that looks at the clock is asked at least this often
-_MOST_TILES = 20
+_MOST_TILES = 32  # a dashboard has up to 24
 _ON_REQUEST = frozenset({"flow"})  # documents that cost a query: for those only who ask for them
 _log = structlog.get_logger(__name__)
 
@@ -102,6 +102,7 @@ class Live:
     async def __call__(self, request: Request) -> StreamingResponse:
         """Open a stream: `?tile=domain/endpoint?param=value`, as often as there are tiles.
 
+        A panel's own query is `domain/dashboard/panel`; `#5s` at the end asks every five seconds.
         With `also=flow`, the figures of the graph as well.
 
         Raises:
@@ -134,19 +135,27 @@ class Live:
             if task is not None:
                 task.cancel()
 
-    def _find(self, name: str) -> tuple[Endpoint, dict[str, str]]:
-        """The endpoint and the parameters that a tile's name says, as the project is now."""
+    def _find(self, name: str) -> tuple[Endpoint, dict[str, str], float]:
+        """The endpoint, the parameters and the pace that a tile's name says, as the project is now.
+
+        The pace is seconds between two looks, at least.
+        """
         try:
             parts = urlsplit(name)
         except ValueError as error:
             raise UsageError(
                 f"{name!r} names no tile", next_step="write domain/endpoint?parameter=value"
             ) from error
-        domain, _, endpoint = parts.path.strip("/").rpartition("/")
-        found = self._endpoints.find(domain or None, endpoint)
+        place, _, endpoint = parts.path.strip("/").rpartition("/")
+        domain, _, dashboard = place.partition("/")
+        if dashboard:
+            found = self._endpoints.panel(domain, dashboard, endpoint)
+        else:
+            found = self._endpoints.find(domain or None, endpoint)
         params = dict(parse_qsl(parts.query, keep_blank_values=True))
         bind(found, params)
-        return found, params
+        pace = duration(parts.fragment or found.header.text("refresh") or "250ms")
+        return found, params, max(_TICK, pace)
 
     async def _stream(self, tiles: list[Tile], also: frozenset[str]) -> AsyncIterator[bytes]:
         viewer = Viewer(also)
@@ -196,9 +205,8 @@ class Live:
             tables: tuple[str, ...] = ()
             seen = self._versions.of(tables)
             try:
-                endpoint, params = self._find(tile.name)
+                endpoint, params, pace = self._find(tile.name)
                 tables = tables_of(endpoint)
-                pace = max(_TICK, duration(endpoint.header.text("refresh") or "250ms"))
                 seen = self._versions.of(tables)
                 frame = await self._ask(tile, endpoint, params)
             except PenstockError as error:

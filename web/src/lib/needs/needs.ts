@@ -2,7 +2,6 @@
 import { count, decimal } from '../format/number.ts';
 import { ENGINE, type Tone } from '../live/health.ts';
 import type { DeadLetters, Needed, Status } from '../live/types.ts';
-import { hrefOf } from '../shell/places.ts';
 
 export interface Need {
 	id: string;
@@ -54,13 +53,13 @@ function fromAlerts({ alerts, firing }: Needed): Need[] {
 		id: `incident ${one.id}`,
 		text: one.message,
 		code: one.alert,
-		href: hrefOf('/alerts', `/?node=${one.domain}.alerts.${one.alert}`),
+		href: '/alerts',
 		tone: SEVERITY[one.severity],
 		at: one.fired_ms
 	}));
 	const [first] = alerts;
 	if (first && firing > alerts.length) {
-		needs.push({ id: 'more incidents', text: `${count(firing - alerts.length, 'more alert is', 'more alerts are')} firing`, href: hrefOf('/alerts', '/'), tone: 'warn', at: alerts.at(-1)?.fired_ms ?? null });
+		needs.push({ id: 'more incidents', text: `${count(firing - alerts.length, 'more alert is', 'more alerts are')} firing`, href: '/alerts', tone: 'warn', at: alerts.at(-1)?.fired_ms ?? null });
 	}
 	return needs;
 }
@@ -70,7 +69,7 @@ function fromChecks({ checks }: Needed): Need[] {
 		id: `check ${check.domain}/${check.name}`,
 		text: check.state === 'error' ? 'A check cannot be run' : `A check fails: ${count(check.failures, 'row')}`,
 		code: check.name,
-		href: hrefOf('/quality', `/?node=${check.domain}.${check.name.split('.')[0] ?? check.name}`),
+		href: '/quality',
 		tone: 'warn',
 		at: check.at_ms
 	}));
