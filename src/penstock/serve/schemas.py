@@ -84,7 +84,8 @@ _FLOW = {
         nodes=_list(
             _object(
                 id=TEXT, rows=_MAYBE, bytes=_MAYBE,
-                rate={"type": ["number", "null"], "description": "rows a second that reach it"},
+                rate={"type": ["number", "null"], "description": "rows, or answers, a second"},
+                ms={"type": ["number", "null"], "description": "an endpoint's median answer"},
                 dead=_WHOLE, firing=_WHOLE,
             )
         ),

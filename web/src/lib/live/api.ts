@@ -36,8 +36,10 @@ export interface components {
                 id: string;
                 rows: number | null;
                 bytes: number | null;
-                /** @description rows a second that reach it */
+                /** @description rows, or answers, a second */
                 rate: number | null;
+                /** @description an endpoint's median answer */
+                ms: number | null;
                 dead: number;
                 firing: number;
             }[];
