@@ -73,6 +73,8 @@ def test_a_relation_in_full(platform: Up) -> None:
 def test_states_are_shown_as_what_they_come_to(platform: Up) -> None:
     platform.post(json.dumps(reading(home=6_100_002, temperature=21.5)).encode(), wait="true")
     gold = get(platform, "/v1/flow/homes/hourly_stats")
+    hours = [row[gold["sample"]["columns"].index("hour")] for row in gold["sample"]["rows"]]
+    assert hours == sorted(hours, reverse=True)
     place = gold["sample"]["columns"].index("temperature_avg")
     assert all(row[place] is None or float(row[place]) for row in gold["sample"]["rows"])
     assert gold["sample"]["rows"]

@@ -79,12 +79,15 @@ def sample(
     names = [one["name"] for one in of if one["kind"] not in {"MATERIALIZED", "ALIAS"}]
     shown = ", ".join(_shown(one) for one in of if one["name"] in names)
     words = {"columns": shown, "relation": quoted(relation.name)}
+    time = next((quoted(c["name"]) for c in of if c["type"].startswith("Date")), "")
     found: list[list[str | None]] = []
     newest = False
     try:
         if mark is not None and set(names) >= _NEWEST:
             found = _ask("relation_newest", relation, words, client, mark)
-            newest = bool(found)
+        if not found and time and relation.main_kind == "table":
+            found = _ask("relation_latest", relation, {**words, "time": time}, client)
+        newest = bool(found)
         found = found or _ask("relation_sample", relation, words, client)
     except EngineDownError:
         raise

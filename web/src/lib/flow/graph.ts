@@ -132,5 +132,5 @@ function reach(id: string, wires: FlowGraph['wires'], near: 'from' | 'to', far: 
 export function paceOf(rate: number | null | undefined): number | null {
 	if (!rate || rate <= 0) return null;
 	const magnitude = Math.round(Math.log10(Math.max(rate, 1)) * 2) / 2;
-	return Math.max(0.9, 4 - magnitude * 0.7);
+	return Math.max(0.9, Math.round((4 - magnitude * 0.7) * 10) / 10);
 }
