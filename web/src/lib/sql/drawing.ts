@@ -107,8 +107,9 @@ function pivot(answer: Answer, across: string, drawn: readonly string[], split: 
 			if (line) line.values[spot] = numberOf(row[place(drawn[0] ?? '')]);
 		} else drawn.forEach((name, at) => series[at] && (series[at].values[spot] = numberOf(row[place(name)])));
 	}
+	const doubled = !split && points.length > x.length;
 	const left = [
-		names.length > MOST_LINES ? `${names.length - MOST_LINES} more of ${split} are left out` : '',
+		doubled ? `several rows have one ${across}, of which the last is drawn: group by it` : '',		names.length > MOST_LINES ? `${names.length - MOST_LINES} more of ${split} are left out` : '',
 		seen.size > MOST_PLACES ? `the first ${MOST_PLACES} of ${seen.size} ${across}` : ''
 	].filter(Boolean).join('; ');
 	return { x, labels, series, left };
