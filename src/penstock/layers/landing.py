@@ -29,6 +29,7 @@ from penstock.errors import (
     StoreDownError,
 )
 from penstock.layers.expiry import Counted, Expiry
+from penstock.layers.hold import Hold
 from penstock.layers.statements import fill
 from penstock.project.lexer import literal
 from penstock.store.ledger import Span
@@ -158,7 +159,7 @@ class Lander:
     client: Client
     limits: Limits = field(default_factory=Limits)
     hooks: Hooks = field(default_factory=Hooks)
-    hold: threading.Lock = field(default_factory=threading.Lock)
+    hold: Hold = field(default_factory=Hold)
     counting: threading.Lock = field(default_factory=threading.Lock)
     state: State = field(default_factory=State)
     unsure: tuple[Intent, int] | None = None
