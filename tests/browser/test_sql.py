@@ -1,4 +1,4 @@
-"""The SQL page: typed, completed, run, drawn, cancelled, kept, restored, copied and run elsewhere."""
+"""The SQL page: typed, completed, run, drawn, cancelled, kept, restored, copied."""
 
 from __future__ import annotations
 
