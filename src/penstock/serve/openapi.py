@@ -150,7 +150,8 @@ def _list(items: dict[str, Any], description: str = "") -> dict[str, Any]:
 
 def _named(path: dict[str, Any], name: str) -> dict[str, Any]:
     """A path with a parameter in it."""
-    return {**path, "parameters": [{"name": name, "in": "path", "required": True, "schema": _TEXT}]}
+    own = {"name": name, "in": "path", "required": True, "schema": _TEXT}
+    return {method: {**operation, "parameters": [own]} for method, operation in path.items()}
 
 
 def _sql() -> dict[str, Any]:
