@@ -38,6 +38,12 @@ export function compact(value: number | null | undefined): string {
 	return decimal(value);
 }
 
+/** 630 B · 76.8 MB. */
+export function bytes(value: number | null | undefined): string {
+	const shown = compact(value);
+	return /\d$/.test(shown) ? `${shown}${NBSP}B` : `${shown}B`;
+}
+
 /** A share of one as a percentage without decimals. */
 export function percent(share: number | null): string {
 	return share === null ? NONE : decimal(share * 100, 0, '%');
