@@ -154,7 +154,7 @@ def test_the_description_is_openapi(described: dict[str, Any]) -> None:
     assert len(set(identifiers)) == len(identifiers)
     for path, method, operation in operations(described):
         assert path.startswith("/")
-        assert method in {"get", "post"}
+        assert method in {"get", "post", "put", "delete"}
         assert operation["summary"], path
         assert operation["responses"], path
         assert all(re.fullmatch(r"[1-5]\d\d", status) for status in operation["responses"])
