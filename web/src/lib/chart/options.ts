@@ -34,7 +34,10 @@ export function shapeOf({ series, kind, stacked }: ChartSpec): string {
 
 function rangeX(spec: ChartSpec): [number, number] {
 	if (spec.span) return [spec.span[0], spec.span[1]];
-	return [spec.x[0] ?? 0, spec.x.at(-1) ?? 1];
+	const [first, last] = [spec.x[0] ?? 0, spec.x.at(-1) ?? 1];
+	// The first and the last bar stand whole.
+	const half = spec.kind === 'bars' ? (last - first) / Math.max(1, spec.x.length - 1) / 2 : 0;
+	return [first - half, last + half];
 }
 
 /** A tenth of air above and below; a flat line lies in the middle. */
