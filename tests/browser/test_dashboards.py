@@ -136,20 +136,20 @@ def test_what_is_not_there_is_said(browser: Browser, url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "path", "width", "scheme"),
+    ("name", "path", "size"),
     [
-        ("city", CITY, 1440, "dark"),
-        ("city", CITY, 390, "light"),
-        ("home", f"{HOME}?var-home=1", 1440, "light"),
-        ("home", f"{HOME}?var-home=1", 390, "dark"),
-        ("list", "/dashboards", 390, "light"),
+        ("city", CITY, (1440, "dark")),
+        ("city", CITY, (390, "light")),
+        ("home", f"{HOME}?var-home=1", (1440, "light")),
+        ("home", f"{HOME}?var-home=1", (390, "dark")),
+        ("list", "/dashboards", (390, "light")),
     ],
 )
 def test_it_fits_and_is_content(
-    browser: Browser, url: str, name: str, path: str, width: int, scheme: str
+    browser: Browser, url: str, name: str, path: str, size: tuple[int, str]
 ) -> None:
-    with sized(browser, url + path, width, scheme) as page:
+    with sized(browser, url + path, *size) as page:
         if name != "list":
             expect(page.locator("canvas").first).to_be_visible()
         expect(page.get_by_role("status").filter(has_text="loading")).to_have_count(0)
-        check_axe(page, f"dashboards-{name}-{width}-{scheme}")
+        check_axe(page, f"dashboards-{name}-{size[0]}-{size[1]}")

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = (
-    "README.md", "docs/alerts.md", "docs/checks.md", "docs/operating.md", "docs/plan.md",
-    "docs/testing.md", "examples/homes/README.md",
+    "README.md", "docs/alerts.md", "docs/checks.md", "docs/dashboards.md", "docs/grafana.md",
+    "docs/operating.md", "docs/plan.md", "docs/testing.md", "examples/homes/README.md",
 )  # fmt: skip
 # What does not end by itself is run by the fixture here.
 ELSEWHERE = re.compile(r"(\.venv/bin/)?penstock (demo\b(?!.*--for)|up)")
