@@ -19,6 +19,7 @@ from tests.contract.conftest import EXAMPLES
 
 from penstock.engine.client import Address, Client
 from penstock.engine.functions import reviewed
+from penstock.engine.questions import Question
 from penstock.errors import EngineError
 from penstock.project import lexer, load
 
@@ -204,13 +205,13 @@ def test_the_client_asks_for_analysts(homes: Front) -> None:
     client = homes.client()
     try:
         sql = "SELECT home_id % {n:UInt8} AS x FROM home_latest ORDER BY home_id"
-        rows = client.analyse(sql, GRANTED, "CSV", params={"n": "5"}, limit=3)
+        rows = client.analyse(Question(sql, GRANTED, "CSV", params={"n": "5"}, limit=3))
         assert rows == b"1\n2\n3\n"
         with pytest.raises(EngineError, match=r"canary\.t is not among the tables") as refusal:
-            client.analyse("SELECT * FROM canary.t", GRANTED)
+            client.analyse(Question("SELECT * FROM canary.t", GRANTED))
         assert refusal.value.code == 497
         with pytest.raises(EngineError, match="one SELECT"):
-            client.analyse("DROP TABLE homes.readings", GRANTED)
+            client.analyse(Question("DROP TABLE homes.readings", GRANTED))
     finally:
         client.close()
 
@@ -226,7 +227,7 @@ def test_the_client_sends_nothing_to_a_server_without_the_tier(homes: Front) -> 
     client = Plain(Address("127.0.0.1", homes.port, "penstock", homes.key))
     try:
         with pytest.raises(EngineError, match="no guard for the SQL of analysts"):
-            client.analyse("CREATE DATABASE evil_plain", GRANTED)
+            client.analyse(Question("CREATE DATABASE evil_plain", GRANTED))
         assert homes.ask("EXISTS DATABASE evil_plain").text == "0\n"
     finally:
         client.close()

@@ -196,7 +196,7 @@ class Dying(Client):
 @pytest.mark.slow
 @pytest.mark.parametrize("what", ["new", "changed"])
 def test_a_kill_at_any_statement_leaves_no_trace(filling: Filling, what: str) -> None:
-    """A kill each time one statement further, rows between them; the last run comes to its end."""
+    """Kills one statement further again and again, rows between; the last run comes to its end."""
     landing = filling.landing
     name, text = ("by_region", BY_REGION) if what == "new" else ("hourly_stats", hourly(filling))
     filling.write(name, text)
@@ -204,7 +204,7 @@ def test_a_kill_at_any_statement_leaves_no_trace(filling: Filling, what: str) ->
     kills, number = 0, 1
     while True:
         client.left, client.after = number, bool(kills % 2)
-        number += kills % 2
+        number += kills % 4 == 3
         try:
             filling.apply(client)
         except Killed:
@@ -217,7 +217,7 @@ def test_a_kill_at_any_statement_leaves_no_trace(filling: Filling, what: str) ->
         backfills.settle(settled.project, settled._means(settled.project))
         landing.send(20)
         landing.land()
-    assert kills >= 14, "it was killed less often than it has statements"
+    assert kills >= 10, f"{kills}: it was killed less often than it has statements"
     filling.right()
     client.close()
 
@@ -381,7 +381,7 @@ def test_a_right_table_is_no_false_alarm(filling: Filling, what: str) -> None:
 def test_a_backfill_that_nobody_asks_for_any_more_is_let_go(filling: Filling) -> None:
     filling.write("by_region", BY_REGION)
     client = Dying(filling.landing.engine.address)
-    client.left = 10
+    client.left = 4
     with pytest.raises(Killed):
         filling.apply(client)
     assert Backfills(filling.landing.store).unfinished() != []
@@ -413,7 +413,7 @@ def test_rows_of_a_foreign_writer_are_told(filling: Filling) -> None:
 def test_a_file_that_changes_meanwhile_starts_it_anew(filling: Filling) -> None:
     filling.write("by_region", BY_REGION)
     client = Dying(filling.landing.engine.address)
-    client.left = 10
+    client.left = 4
     with pytest.raises(Killed):
         filling.apply(client)
     assert [b.state for b in Backfills(filling.landing.store).unfinished()] == ["filling"]
@@ -429,7 +429,7 @@ def test_a_file_that_changes_meanwhile_starts_it_anew(filling: Filling) -> None:
 def test_a_file_that_goes_meanwhile_leaves_nothing(filling: Filling) -> None:
     filling.write("by_region", BY_REGION)
     client = Dying(filling.landing.engine.address)
-    client.left = 10
+    client.left = 4
     with pytest.raises(Killed):
         filling.apply(client)
     assert filling.landing.client.value(LEFT) > 0
@@ -475,7 +475,7 @@ def test_a_source_that_keeps_less_history_is_refused_with_three_ways_out(short: 
     assert short.landing.client.value(LEFT) == 0
 
 
-@pytest.mark.parametrize("number", [2, 5, 9, 13])
+@pytest.mark.parametrize("number", [2, 4, 6, 9])
 def test_what_was_agreed_to_holds_after_a_kill(short: Filling, number: int) -> None:
     """Who goes on asks nothing, and carries what was to be carried."""
     before = short.landing.client.rows(SUMS)
@@ -492,7 +492,7 @@ def test_what_was_agreed_to_holds_after_a_kill(short: Filling, number: int) -> N
 def test_another_way_out_may_be_chosen_after_a_kill(short: Filling) -> None:
     before = short.landing.client.rows(SUMS)
     client = Dying(short.landing.engine.address)
-    client.left = 9
+    client.left = 4
     with pytest.raises(Killed):
         short.apply(client, accept_loss=frozenset({"hourly_stats"}))
     assert [b.state for b in Backfills(short.landing.store).unfinished()] == ["filling"]
@@ -526,7 +526,7 @@ def test_a_replay_is_not_begun_in_the_middle_of_a_backfill(filling: Filling) -> 
     """Its rows have batches from before the cut: a slice and a view would both take them."""
     filling.write("by_region", BY_REGION)
     client = Dying(filling.landing.engine.address)
-    client.left = 10
+    client.left = 4
     with pytest.raises(Killed):
         filling.apply(client)
     store = Replays(filling.landing.store)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from penstock.engine.client import Address, Client
+from penstock.engine.questions import Question
 from penstock.errors import EngineError
 
 from . import faults
@@ -76,12 +77,12 @@ def test_a_backup_is_refused_with_what_to_do(up: PlatformProcess, tmp_path: Path
 def test_analysts_are_guarded_where_the_server_is_a_front(up: PlatformProcess) -> None:
     client = Client(Address.parse(up.environment["CLICKHOUSE_URL"]))
     tables = [("homes", "home_latest")]
-    told = client.analyse("SELECT uniqExact(home_id) AS homes FROM home_latest", tables,
-                          "JSONEachRow", database="homes")  # fmt: skip
+    sql = "SELECT uniqExact(home_id) AS homes FROM home_latest"
+    told = client.analyse(Question(sql, tables, "JSONEachRow", "homes"))
     assert json.loads(told) == {"homes": "7"} or json.loads(told) == {"homes": 7}
     for sql in ("SELECT count() FROM raw_sensors", "SELECT * FROM system.tables"):
         with pytest.raises(EngineError) as refused:
-            client.analyse(sql, tables, database="homes")
+            client.analyse(Question(sql, tables, database="homes"))
         assert refused.value.code == 497
     client.close()
 

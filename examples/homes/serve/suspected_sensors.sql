@@ -22,10 +22,12 @@ columns:
 WITH
     now('UTC') AS at,
     -- A room that warms within the hour spreads its readings, a few wild ones do not.
-    odd AS
+    -- Read twice: kept, it is planned once.
+    odd AS MATERIALIZED
     (
         SELECT
-            *,
+            home_id, region, hour, room, expected, departure, temperature_band, temperature_min,
+            temperature_max, temperature_spread, temperature_readings, peers, weeks,
             greatest(temperature_max - room, room - temperature_min) AS furthest,
             furthest > greatest(5 * temperature_band, 2.5) AND furthest > 2.6 * temperature_spread AS wild,
             abs(departure) > greatest(3 * temperature_band, 1) AS far
@@ -80,3 +82,4 @@ WHERE ({home_id:UInt32} = 0 OR home_id = {home_id:UInt32})
     AND (still OR spiky OR far AND steepest < 0.35 * abs(departure) AND NOT was_still)
 ORDER BY hour_ms DESC, abs(sigma) DESC, home_id
 LIMIT 10000
+SETTINGS enable_materialized_cte = 1

@@ -24,9 +24,12 @@ columns:
 */
 WITH
     now('UTC') AS at,
-    far_off AS
+    -- Read twice: kept, it is planned once. Each named column of a view costs planning as well.
+    far_off AS MATERIALIZED
     (
-        SELECT *
+        SELECT
+            home_id, region, hour, room, expected, departure, temperature_band,
+            temperature_min, temperature_max, temperature_readings, energy, peers, weeks
         FROM home_departures
         WHERE hour > at - toIntervalHour({hours:UInt32}) AND abs(departure) > greatest(3 * temperature_band, 1)
     )
@@ -80,3 +83,4 @@ WHERE ({home_id:UInt32} = 0 OR home_id = {home_id:UInt32})
         OR departure < 0 AND fell < 0.6 * departure AND past.draw > 0.85 AND temperature_max > temperature_min)
 ORDER BY hour_ms DESC, abs(sigma) DESC, home_id
 LIMIT 10000
+SETTINGS enable_materialized_cte = 1

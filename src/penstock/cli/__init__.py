@@ -19,6 +19,7 @@ from penstock.cli.doctor import doctor
 from penstock.cli.grafana import app as grafana
 from penstock.cli.ingest import ingest
 from penstock.cli.new import app as new
+from penstock.cli.open import link
 from penstock.cli.plan import plan
 from penstock.cli.query import query
 from penstock.cli.reconcile import reconcile
@@ -49,6 +50,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
 )  # fmt: skip
 for command in COMMANDS:
     app.command(cls=Command)(command)
+app.command("open", cls=Command)(link)
 app.add_typer(new, name="new")
 app.add_typer(dead_letters, name="dead-letters")
 app.add_typer(alerts, name="alerts")

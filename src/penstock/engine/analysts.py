@@ -29,7 +29,7 @@ Table = tuple[str, str]
 EMPTY = "_nothing"  # a database without tables
 MAX_LENGTH = 20_000  # characters of a statement
 MAX_ROWS, MAX_BYTES = 10_000, 10_000_000  # of an answer
-_TOO_MUCH = 396
+_TOO_MUCH, _BAD = 396, 36
 MAX_GENERATED = 100_000_000  # rows of a table function
 LIMITS = {
     "max_execution_time": "10",
@@ -38,6 +38,13 @@ LIMITS = {
     "max_rows_to_read": "100000000",
     "max_bytes_to_read": "10000000000",
     "max_threads": "2",
+}
+# What the tier itself puts before a statement that it has checked; none may be written in one.
+EXPLAINS = {
+    "": "",
+    "plan": "EXPLAIN json = 1, indexes = 1 ",
+    "pipeline": "EXPLAIN PIPELINE ",
+    "estimate": "EXPLAIN ESTIMATE ",
 }
 # No matter who grants them: what is the engine's or ours, and where files stood for tables.
 _NEVER = {"system", "information_schema", "default"}
@@ -134,6 +141,25 @@ def check(
     check_tree(parse(connection, safe), Grant.of(granted, None))
     _verdicts.put(key, safe)
     return safe
+
+
+def explained(sql: str, how: str) -> str:
+    """A checked statement as the engine is asked to explain it; itself where it is to be run.
+
+    Args:
+        sql: from `check`.
+        how: a word of `EXPLAINS`; empty to run it.
+
+    Raises:
+        EngineError: code 36, there is no such word.
+    """
+    if how not in EXPLAINS:
+        raise EngineError(
+            f"Code: {_BAD}. DB::Exception: a statement is explained as one of "
+            f"{', '.join(filter(None, EXPLAINS))} (BAD_ARGUMENTS)",
+            code=_BAD,
+        )
+    return EXPLAINS[how] + sql
 
 
 def check_size(body: bytes) -> None:

@@ -81,6 +81,7 @@ class Call:
         tables: all that the statement may read, as (database, table), where it is an analyst's;
             None for every other, which the guard's second tier does not see.
         limit: most rows of an analyst's answer.
+        explain: how an analyst's statement is to be explained; empty: it is to be run.
     """
 
     sql: str
@@ -96,6 +97,7 @@ class Call:
     whole: bool
     tables: tuple[tuple[str, str], ...] | None
     limit: int
+    explain: str
     opening: int | None
 
     @property
@@ -191,15 +193,16 @@ async def take(request: Request, key: str, share: Callable[[int], None]) -> Call
         opening=_opening(sql, query.get("client_protocol_version", "")),
         tables=tables,
         limit=_whole(headers.get("x-penstock-limit")) or MAX_ROWS,
+        explain=headers.get("x-penstock-explain", ""),
     )
 
 
 def _statement(text: str, body: bytes) -> tuple[str, bytes]:
     """The statement and its rows: one begins in the URL or in the body, and may end in the body."""
-    sql = _begin(text)
+    sql = begin(text)
     if not sql:
         sql, body = split_inline(body)
-        return _begin(sql), body
+        return begin(sql), body
     if not _INSERT.match(sql):
         return f"{sql}\n{body.decode('utf-8', 'replace')}".rstrip(), b""
     return sql, body
@@ -267,8 +270,11 @@ def _format(sql: str, asked: str) -> str:
     return found[at + 1].value
 
 
-def _begin(sql: str) -> str:
-    """A statement from its first word on: tools put a comment before it."""
+def begin(sql: str) -> str:
+    """A statement from its first word on: tools put a comment before it.
+
+    Where the engine says that it stumbled at a place, the place counts from there.
+    """
     match = _LEADING.match(sql)
     return sql[match.end() :] if match else sql
 

@@ -14,11 +14,13 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 
+from penstock.engine import progress
 from penstock.engine.parameters import escaped
+from penstock.engine.questions import Question
 from penstock.errors import EngineDownError, EngineError, StaleLeaseError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Mapping
 
     from clickhouse_connect.driver.client import Client as Driver
 
@@ -171,39 +173,29 @@ class Client:
         """Run a query and give the first column of its first row."""
         return next(iter(self.rows(sql, database=database, params=params)[0].values()))
 
-    def analyse(
-        self,
-        sql: str,
-        tables: Collection[tuple[str, str]],
-        form: str = "JSONCompact",
-        *,
-        database: str = "",
-        params: Mapping[str, str] | None = None,
-        limit: int = 10_000,
-    ) -> bytes:
+    def analyse(self, question: Question) -> bytes:
         """Run SQL that an analyst or a language model wrote: through the guard's second tier.
-
-        Args:
-            sql: one SELECT, with UNION, INTERSECT and EXCEPT; without FORMAT and SETTINGS.
-            tables: all it may read, as (database, table): silver and gold, never bronze.
-            form: ClickHouse format of the answer.
-            database: where its unqualified names are looked up among `tables`.
-            params: values of `{name:Type}`, as text.
-            limit: most rows of the answer, at most 10,000.
 
         Raises:
             EngineError: refused, with code 497 by the guard. EngineDownError: not reached.
         """
-        listed = ",".join(sorted(".".join(table) for table in tables))
-        headers = {"X-Penstock-Tables": listed, "X-Penstock-Limit": str(limit)}
-        if not self._guarded:
-            self._find_guard(headers)
-        return self._fetch(sql, params, headers | self._headers(database, form))
+        self.need_guard()
+        settings = dict(question.settings)
+        if question.query_id:
+            settings["query_id"] = question.query_id
+        headers = question.headers | self._headers(question.database, question.form)
+        return self._fetch(question.sql, question.params, headers, settings)
 
-    def _find_guard(self, headers: Mapping[str, str]) -> None:
-        """Make sure that the other side knows the tier: a plain server would run anything."""
+    def need_guard(self) -> None:
+        """Make sure that the other side knows the tier: a plain server would run anything.
+
+        Raises:
+            EngineError: code 497, it does not. EngineDownError: not reached.
+        """
+        if self._guarded:
+            return
         try:
-            self._fetch("SELECT version()", None, headers)
+            self._fetch("SELECT version()", None, Question("", ()).headers)
         except EngineError as error:
             if error.code != _DENIED:
                 raise
@@ -214,6 +206,25 @@ class Client:
                 "only the embedded engine has one",
                 code=_DENIED,
             )
+
+    def progress(self, query_id: str) -> dict[str, Any] | None:
+        """How far a statement is; None where none of that name runs.
+
+        Returns:
+            `elapsed` in seconds, `memory` and `read_bytes` in bytes, `read_rows`, `total_rows`.
+
+        Raises:
+            EngineError: refused. EngineDownError: not reached.
+        """
+        return next(iter(self.rows(progress.SQL, params={progress.PARAM: query_id})), None)
+
+    def end(self, query_id: str) -> None:
+        """End a statement by its name; does nothing where none of that name runs.
+
+        Raises:
+            EngineError: refused. EngineDownError: not reached.
+        """
+        self.execute("KILL QUERY WHERE query_id = {id:String} SYNC", params={"id": query_id})
 
     def insert(
         self, sql: str, body: bytes, *, rows: int, database: str = "", lease: str = ""

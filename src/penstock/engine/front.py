@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from penstock.engine import analysts, answers, calls, guard, hello
+from penstock.engine import analysts, answers, calls, guard, hello, progress
 from penstock.engine.blocks import Blocks
 from penstock.engine.inserts import Insert, deduplication, stage_and_write
 from penstock.engine.jobs import Job
@@ -118,6 +118,9 @@ class Front:
         """The answer of what no connection is needed for; None for all else."""
         if call.opening is not None:
             return Result(hello.answer(self._pool.version, call.opening))
+        if (name := progress.asked_after(call)) is not None:
+            running = next((job for job in self._jobs if job.query_id == name), None)
+            return await asyncio.to_thread(progress.answer, self._pool, running, call.asked)
         if (kill := Kill.of(call)) is None:
             return None
         found = [job for job in self._jobs if job.query_id in kill.ids]
@@ -257,7 +260,7 @@ def _analyst(connection: Connection, call: Call) -> tuple[str, dict[str, str]]:
     sql = analysts.check(connection, call.sql, tables, database=call.database, limit=call.limit)
     guard.check_guest_settings(call.settings)
     wanted = {k: v for k, v in call.settings.items() if k != "readonly"}
-    return sql, {**wanted, **analysts.LIMITS}
+    return analysts.explained(sql, call.explain), {**wanted, **analysts.LIMITS}
 
 
 def _refuse_strangers(request: Request) -> None:

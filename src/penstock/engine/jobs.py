@@ -35,6 +35,12 @@ class Job:
     _connection: Connection | None = None
     _held: threading.Lock = field(default_factory=threading.Lock)
 
+    @property
+    def tag(self) -> str:
+        """That of the connection it runs on; empty while it waits for one."""
+        with self._held:
+            return self._connection.tag if self._connection is not None else ""
+
     @contextmanager
     def on(self, connection: Connection) -> Iterator[None]:
         """Say on which connection it runs inside the block."""

@@ -53,7 +53,7 @@ _LASTING = {"max_result_bytes": "0", "output_format_write_statistics": "0"}
 _REACHING = {"compatibility", "profile"}  # set others as well, which DEFAULT does not take back
 # By this setting a statement is found, to end it: one that shows in system.processes, does nothing
 # without the query cache, and that no client sets in a statement as it does log_comment.
-_TAG = "query_cache_tag"
+TAG = "query_cache_tag"
 
 _CONFIG = """<clickhouse>
   <users_config>{users}</users_config>
@@ -117,7 +117,7 @@ class Connection:
         self.raw = raw
         self._database = "default"
         self.spoiled = False
-        self.tag = standing.get(_TAG, "")
+        self.tag = standing.get(TAG, "")
         self._standing = {name: literal(value) for name, value in standing.items()}
         self._left: set[str] = set()  # of _LASTING, those that are in force now
         for name, value in self._standing.items():
@@ -301,7 +301,7 @@ class Pool:
             ) from error
 
     def _open(self, standing: Mapping[str, str]) -> Connection:
-        tagged = {**standing, _TAG: f"front-{next(self._serial)}"}
+        tagged = {**standing, TAG: f"front-{next(self._serial)}"}
         return Connection(self._connect(self._address), tagged)
 
     @contextmanager
@@ -334,7 +334,7 @@ class Pool:
     def kill(self, tag: str) -> None:
         """End the statement that runs on the connection of a tag; it raises code 394."""
         with self._killing:
-            self._killer.run(f"KILL QUERY WHERE Settings['{_TAG}'] = {literal(tag)} ASYNC")
+            self._killer.run(f"KILL QUERY WHERE Settings['{TAG}'] = {literal(tag)} ASYNC")
 
     def aside(self, sql: str, output: str, params: Mapping[str, str]) -> Result:
         """Run a small SELECT of ours that must not wait until a connection is idle.

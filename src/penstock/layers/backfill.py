@@ -41,7 +41,8 @@ if TYPE_CHECKING:
     from penstock.store.backfills import Backfills
 
 _ATTEMPTS = 5  # failures of one statement before it is given up
-_GOAL = 1.0  # seconds that one statement is to take: what a kill costs
+_GOAL = 4.0  # seconds that one statement is to take: what a kill costs
+_FIRST = 2  # slices that the first statement stores
 _FASTER = 8.0  # times as many slices as before, at most
 _MEMORY = 241  # the engine's own limit
 _PAUSE = 1.0  # seconds before the tables are to change places again
@@ -194,7 +195,7 @@ def _begin(project: Project, wanted: Wanted, beside: Beside, means: Means) -> Ba
 
 def _fill(beside: Beside, found: Backfill, before: str, means: Means) -> Backfill:
     """Store the slices, more of them at a time for as long as that is quick."""
-    many = 1.0
+    many = float(min(_FIRST, means.most))
     while True:
         means.progress(found)
         if found.done == found.upto:  # else a statement was cut short: the same slices again

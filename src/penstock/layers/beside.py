@@ -50,7 +50,7 @@ class Beside:
         main = self.relation.main
         if main is not None:
             self._do(_renamed(main, {main.name: self.name + NEXT}))
-        return self.uuid(self.name + NEXT)
+        return self._uuids()[self.name + NEXT]
 
     def watch(self, *, carry: bool) -> None:
         """Let the new table get what comes from now on; keep the former one as it is now."""
@@ -76,8 +76,8 @@ class Beside:
             self._do(sql)
         for view in self.relation.views:
             self._do(f"DROP VIEW IF EXISTS {quoted(view.name)}")
-        there = self.uuid(self.name)
-        if not there:
+        there = self._uuids().get(self.name)
+        if there is None:
             self._do(f"RENAME TABLE {quoted(self.name + NEXT)} TO {quoted(self.name)}")
         elif there != new:
             self._do(f"EXCHANGE TABLES {quoted(self.name + NEXT)} AND {quoted(self.name)}")
@@ -88,25 +88,20 @@ class Beside:
 
     def is_placed(self, new: str) -> bool:
         """Whether the new table and all of its views are in their places."""
+        found = self._uuids()
         views = [view.name for view in self.relation.views]
-        there = all(self.uuid(name) for name in views)
-        return there and self.uuid(self.name) == new and not any(
-            self.uuid(name + NEXT) for name in views
-        )  # fmt: skip
+        there = all(name in found and name + NEXT not in found for name in views)
+        return there and found.get(self.name) == new
 
     def drop(self) -> None:
         """Remove all that was made beside: after an exchange that is the former table."""
-        for view in self.relation.views:
-            self._do(f"DROP VIEW IF EXISTS {quoted(view.name + NEXT)}")
-        for suffix in (NEXT, SEEN, WAS):
-            self._do(f"DROP TABLE IF EXISTS {quoted(self.name + suffix)}")
-
-    def uuid(self, name: str) -> str:
-        """The UUID of a table; empty where there is none of that name."""
-        sql = "SELECT toString(uuid) AS uuid FROM system.tables WHERE database = {d:String}"
-        params = {"d": self.relation.database, "n": name}
-        rows = self.client.rows(f"{sql} AND name = {{n:String}}", params=params)
-        return str(rows[0]["uuid"]) if rows else ""
+        found = self._uuids()
+        for name in (view.name + NEXT for view in self.relation.views):
+            if name in found:
+                self._do(f"DROP VIEW IF EXISTS {quoted(name)}")
+        for name in (self.name + suffix for suffix in (NEXT, SEEN, WAS)):
+            if name in found:
+                self._do(f"DROP TABLE IF EXISTS {quoted(name)}")
 
     def slices(self, cut: int, since_ms: int, size: int) -> Iterable[Slice]:
         """What the views' sources hold up to a batch, cut into slices.
@@ -191,6 +186,12 @@ class Beside:
         sql = "SELECT name, type FROM system.columns WHERE database = {d:String}"
         rows = self.client.rows(f"{sql} AND table = {{t:String}}", params=params)
         return {str(row["name"]): "".join(str(row["type"]).split()) for row in rows}
+
+    def _uuids(self) -> dict[str, str]:
+        """The UUID of each of the tables and views that there are."""
+        sql = "SELECT name, toString(uuid) AS uuid FROM system.tables WHERE database = {d:String}"
+        rows = self.client.rows(sql, params={"d": self.relation.database})
+        return {str(row["name"]): str(row["uuid"]) for row in rows}
 
     def _do(self, sql: str) -> None:
         self.client.execute(sql, database=self.relation.database)

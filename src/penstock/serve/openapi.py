@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import penstock
-from penstock.engine.process import State
+from penstock.engine.analysts import MAX_ROWS
+from penstock.engine.questions import EXPLANATIONS
 from penstock.inflate import ENCODINGS
-from penstock.layers.landing import StateName
 from penstock.project import macros
-from penstock.project.dashboards import PanelKind, VariableKind
-from penstock.project.objects import Severity
 from penstock.serve.endpoints import FORMATS
-from penstock.store.check_results import ResultState
-from penstock.store.incidents import IncidentState
+from penstock.serve.schemas import SCHEMAS, TEXT
+from penstock.serve.sql import FORMATS as SQL_FORMATS
 
 if TYPE_CHECKING:
     from penstock.project.objects import Endpoint, Project, Source
@@ -41,7 +39,7 @@ def document(project: Project) -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {"title": project.title or project.name, "version": penstock.__version__},
         "paths": paths,
-        "components": {"schemas": _SCHEMAS},
+        "components": {"schemas": SCHEMAS},
     }
 
 
@@ -138,20 +136,57 @@ def _get(summary: str, operation: str, schema: str = "") -> dict[str, Any]:
     return {"get": {"operationId": operation, "summary": summary, "responses": {"200": answer}}}
 
 
-def _object(**properties: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON Schema
-    """An object that has all of these; but what is named `next` may be left out."""
-    required = [name for name in properties if name != "next"]
-    return {"type": "object", "properties": properties, "required": required}
+def _at(path: dict[str, Any], *names: str) -> dict[str, Any]:
+    """A path with the parameters that stand in it."""
+    found = [{"name": name, "in": "path", "required": True, "schema": TEXT} for name in names]
+    return {**path, "parameters": found}
 
 
-def _list(items: dict[str, Any], description: str = "") -> dict[str, Any]:
-    said = {"description": description} if description else {}
-    return {"type": "array", "items": items, **said}
+def _sql() -> dict[str, Any]:
+    """A SELECT that somebody typed; its parameters are those of the URL."""
+    words: list[tuple[str, str, dict[str, Any]]] = [
+        ("format", "of the answer", {"enum": list(SQL_FORMATS), "default": "json"}),
+        ("database", "where unqualified names are looked up", {}),
+        ("limit", "most rows", {"type": "integer", "maximum": MAX_ROWS, "default": MAX_ROWS}),
+        ("explain", "explain it in place of running it", {"enum": list(EXPLANATIONS)}),
+        ("id", "a name of the sender's, for /v1/sql/{id}", {"maxLength": 64}),
+        ("param_…", "the value of {…:Type} in the statement", {}),
+    ]
+    media: dict[str, Any] = {media: {"schema": {}} for _, media in SQL_FORMATS.values()}
+    refused = {**_PROBLEM, "content": {"application/problem+json": {"schema": {
+        "$ref": "#/components/schemas/SqlProblem"}}}}  # fmt: skip
+    return {
+        "post": {
+            "operationId": "sql",
+            "summary": "Run one SELECT over silver and gold, within the limits of analysts",
+            "parameters": [
+                {"name": name, "in": "query", "description": said, "schema": {**TEXT, **schema}}
+                for name, said, schema in words
+            ],
+            "requestBody": {"required": True, "content": {"text/plain": {"schema": TEXT}}},
+            "responses": {
+                "200": {"description": "rows, in the asked format", "content": media},
+                **{str(status): refused for status in (400, 403, 409, 413, 429, 503, 504)},
+            },
+        }
+    }
+
+
+def _saved_query() -> dict[str, Any]:
+    body = {"schema": {"$ref": "#/components/schemas/SavedQuery"}}
+    kept = _get("Keep a statement under a name", "sql_save", "SavedQuery")["get"]
+    kept["requestBody"] = {"required": True, "content": {"application/json": body}}
+    return {"put": kept, "delete": _delete("Forget a statement", "sql_forget")}
+
+
+def _delete(summary: str, operation: str) -> dict[str, Any]:
+    answers = {"204": {"description": "it is gone"}, "404": _PROBLEM}
+    return {"operationId": operation, "summary": summary, "responses": answers}
 
 
 def _live() -> dict[str, Any]:
     """The event stream; the document of each event has the schema of its name."""
-    path = _get("Server-sent events: tile, problem, status, dead_letters, bye", "live")
+    path = _get("Server-sent events: tile, problem, status, dead_letters, needs, flow, bye", "live")
     tile = {
         "name": "tile",
         "in": "query",
@@ -159,159 +194,70 @@ def _live() -> dict[str, Any]:
         "description": "domain/endpoint?param=value; as often as there are tiles",
         "schema": {"type": "string"},
     }
-    names = ("Tile", "TileProblem", "Status", "DeadLetters")
+    also = {
+        "name": "also",
+        "in": "query",
+        "required": False,
+        "description": "`flow`: the figures of the graph, once a second",
+        "schema": {"type": "string", "enum": ["flow"]},
+    }
+    names = ("Tile", "TileProblem", "Status", "DeadLetters", "Needs", "FlowFigures")
     events = {"oneOf": [{"$ref": f"#/components/schemas/{name}"} for name in names]}
-    path["get"]["parameters"] = [tile]
+    path["get"]["parameters"] = [tile, also]
     path["get"]["responses"]["200"]["content"] = {"text/event-stream": {"schema": events}}
     return path
 
 
-_WHOLE = {"type": "integer"}
-_TEXT = {"type": "string"}
-_REAL = {"type": "number"}
-_MAYBE = {"type": ["integer", "null"]}
-_MAYBE_REAL = {"type": ["number", "null"]}
-_PROBLEM_FIELDS = {
-    "type": _TEXT, "title": _TEXT, "status": _WHOLE, "detail": _TEXT, "code": _TEXT, "next": _TEXT,
-    "reference": _TEXT,
-}  # fmt: skip
-_PANEL = _object(
-    name=_TEXT, title=_TEXT, description=_TEXT,
-    kind={"type": "string", "enum": list(get_args(PanelKind))},
-    tile={**_TEXT, "description": "what it asks on /v1/live, without parameters"},
-    params={
-        "type": "object", "additionalProperties": _TEXT,
-        "description": "parameter to value, or to $name of a variable",
-    },
-    spans=_list(_TEXT, "parameters that the page's span of time gives"),
-    time=_TEXT, by=_TEXT, values=_list(_TEXT), unit=_TEXT, digits=_WHOLE, width=_WHOLE,
-    low=_MAYBE_REAL, high=_MAYBE_REAL, warn=_MAYBE_REAL, bad=_MAYBE_REAL,
-    stacked={"type": "boolean"},
-)  # fmt: skip
 _PLATFORM = {
     "/v1/status": _get("How the platform is: sources, freshness, balance", "status", "Status"),
     "/v1/dead-letters": _get(
         "Newest dead letters, of all domains or of one", "dead_letters", "DeadLetters"
     ),
+    "/v1/dead-letters/groups": _get(
+        "Dead letters by source and reason", "dead_letter_groups", "DeadLetterGroups"
+    ),
+    "/v1/dead-letters/outlook": _get(
+        "What would become of the dead letters by the SQL of now", "outlook", "Outlook"
+    ),
+    "/v1/dead-letters/replay": _get("How far a replay is", "replaying", "Replaying"),
+    "/v1/dead-letters/{domain}/{source}/{part}/{pos}": _at(
+        _get("One dead letter, whole", "dead_letter", "DeadLetter"),
+        "domain",
+        "source",
+        "part",
+        "pos",
+    ),
+    "/v1/sources": _get("Sources: where each stands, how fast it goes", "sources", "Sources"),
+    "/v1/endpoints": _get("Endpoints: SQL, parameters, timings", "endpoints", "Endpoints"),
+    "/v1/session": _get("Whether this page may act", "session", "Session"),
     "/v1/alerts": _get("Alerts, and the incidents that fired last", "alerts", "Alerts"),
     "/v1/dashboards": _get("Dashboards as their files say", "dashboards", "Dashboards"),
     "/v1/checks": _get("Checks of the data, and what each gave last", "checks", "Checks"),
+    "/v1/flow": _get("The project as a graph", "flow", "Flow"),
+    "/v1/flow/{domain}/{name}": _get(
+        "One relation: its file, columns, a few rows, checks", "flow_relation", "FlowDetail"
+    ),
+    "/v1/flow/{domain}/{folder}/{name}": _get(
+        "One source, endpoint or alert (`sources`, `serve`, `alerts`)", "flow_part", "FlowDetail"
+    ),
+    "/v1/flow/{domain}/sources/{name}/passage": _get(
+        "The next batch of a source, with the times of its way", "passage", "Follow"
+    ),
+    "/v1/sql": _sql(),
+    "/v1/sql/schema": _get("What a statement may name", "sql_schema", "SqlSchema"),
+    "/v1/sql/functions": _get("Functions it may call", "sql_functions", "SqlFunctions"),
+    "/v1/sql/saved": _get("Statements kept under names", "sql_saved", "SavedQueries"),
+    "/v1/sql/saved/{name}": _at(_saved_query(), "name"),
+    "/v1/sql/{id}": _at(
+        {
+            **_get("How far a statement is", "sql_progress", "SqlProgress"),
+            "delete": _delete("End a statement", "sql_cancel"),
+        },
+        "id",
+    ),
     "/v1/reconcile": _get("Prove that nothing is lost or doubled", "reconcile"),
     "/v1/live": _live(),
     "/healthz": _get("The process answers", "healthz"),
     "/readyz": _get("The engine answers and no source is blocked", "readyz"),
     "/metrics": _get("Prometheus text", "metrics"),
 }
-_SCHEMAS = {
-    "Problem": _object(**_PROBLEM_FIELDS),
-    "Accepted": _object(accepted=_WHOLE, source=_TEXT),
-    "Landed": _object(
-        accepted=_WHOLE,
-        source=_TEXT,
-        stored=_WHOLE,
-        dead=_WHOLE,
-        dead_letters={  # the first hundred; rows count from 0
-            "type": "array",
-            "items": _object(row=_WHOLE, reason=_TEXT),
-        },
-    ),
-    "Status": _object(
-        version=_TEXT,
-        project=_TEXT,
-        adopted={**_WHOLE, "description": "how often the files were taken up since the start"},
-        engine=_object(state={"type": "string", "enum": list(get_args(State))}, version=_TEXT),
-        sources=_list(
-            _object(
-                domain=_TEXT, source=_TEXT,
-                state={"type": "string", "enum": list(get_args(StateName))}, reason=_TEXT,
-                accepted=_WHOLE, landed=_WHOLE, good=_WHOLE, dead=_WHOLE, in_flight=_WHOLE,
-            )
-        ),
-        freshness_ms=_object(p50=_WHOLE, p99=_WHOLE, now=_WHOLE),
-        rows_per_s=_REAL,
-        balance=_object(
-            received=_WHOLE, silver=_WHOLE, dead_letters=_WHOLE, in_flight=_WHOLE,
-            difference=_WHOLE,
-        ),
-        problems=_list(
-            _object(file=_TEXT, line=_WHOLE, cause=_TEXT, hint=_TEXT),
-            "mistakes in the project's files as saved; those before are served",
-        ),
-        filling=_list(
-            _object(relation=_TEXT, done=_WHOLE, slices=_WHOLE),
-            "relations that are being filled anew, as `database.name`",
-        ),
-        history={**_object(done=_WHOLE, target=_WHOLE), "type": ["object", "null"]},
-    ),
-    "Alerts": _object(
-        alerts=_list(
-            _object(
-                domain=_TEXT, name=_TEXT, description=_TEXT,
-                severity={"type": "string", "enum": list(get_args(Severity))},
-                state={"type": "string", "enum": ["ok", "pending", "firing", "error"]},
-                firing=_WHOLE, pending=_WHOLE, every_s=_REAL, for_s=_REAL,
-                notify=_list(_TEXT), looked_ms=_WHOLE, took_ms=_REAL, error=_TEXT,
-            )
-        ),
-        incidents=_list(
-            _object(
-                id=_WHOLE, domain=_TEXT, alert=_TEXT,
-                key={**_TEXT, "description": "values of the key's columns, as JSON"},
-                state={"type": "string", "enum": list(get_args(IncidentState))},
-                severity={"type": "string", "enum": list(get_args(Severity))},
-                message=_TEXT,
-                row={"type": "object", "description": "the last row: its evidence"},
-                since_ms=_WHOLE, seen_ms=_WHOLE, fired_ms=_MAYBE, resolved_ms=_MAYBE,
-            ),
-            "those that fire, then those that fired last",
-        ),
-    ),
-    "Checks": _object(
-        checks=_list(
-            _object(
-                domain=_TEXT, name=_TEXT, description=_TEXT,
-                state={"type": "string", "enum": ["waiting", *get_args(ResultState)]},
-                failures=_WHOLE, sample=_list({"type": "object"}, "the first rows that fail"),
-                at_ms=_WHOLE, took_ms=_WHOLE, error=_TEXT,
-            )
-        ),
-    ),
-    "Dashboards": _object(
-        dashboards=_list(
-            _object(
-                domain=_TEXT, name=_TEXT, title=_TEXT, description=_TEXT,
-                start={**_TEXT, "description": "of the span shown at first, such as now-1h"},
-                end=_TEXT,
-                refresh_s={**_REAL, "description": "seconds between two looks; 0 is live"},
-                variables=_list(
-                    _object(
-                        name=_TEXT, label=_TEXT,
-                        kind={"type": "string", "enum": list(get_args(VariableKind))},
-                        values=_list(_TEXT), default=_TEXT, all={"type": "boolean"},
-                        tile={**_TEXT, "description": "what offers its values; empty without one"},
-                    )
-                ),
-                rows=_list(_object(title=_TEXT, height=_WHOLE, panels=_list(_PANEL))),
-            )
-        ),
-    ),
-    "DeadLetters": _object(
-        total=_WHOLE,
-        items=_list(
-            _object(
-                domain=_TEXT, source=_TEXT, part=_WHOLE, pos=_WHOLE, reason=_TEXT,
-                ingested_ms=_WHOLE, raw=_TEXT,
-            )
-        ),
-    ),
-    "Tile": _object(
-        tile=_TEXT,
-        at={**_WHOLE, "description": "when it was asked, epoch ms"},
-        columns={
-            "description": "each column's values, all of one length",
-            "type": "object",
-            "additionalProperties": _list({}),
-        },
-    ),
-    "TileProblem": _object(tile=_TEXT, **_PROBLEM_FIELDS),
-}  # fmt: skip

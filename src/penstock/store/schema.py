@@ -15,6 +15,7 @@
     incident       something that an alert says of a key, from its first row to its end
       └── delivery   who is to be told of its beginning and its end, and whether they were
     check_result   what a check of the data gave, and when
+    saved_query    a statement that somebody kept under a name
     backfill       a relation that is filled anew: up to which batch, and how far it has got
 
 The migrations under `migrations/versions` make the same tables step by step; a test compares them.
@@ -24,7 +25,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-HEAD = "0007"
+HEAD = "0008"
 """The schema this version of Penstock works with: the last revision under `migrations/versions`."""
 
 METADATA = sa.MetaData(
@@ -260,4 +261,14 @@ CHECK_RESULT = sa.Table(
     sa.Column("error", sa.Text, nullable=False),
     sa.Index(None, "domain", "name", "at_ms"),
     sqlite_autoincrement=True,
+)
+
+SAVED_QUERY = sa.Table(
+    "saved_query",
+    METADATA,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("sql", sa.Text, nullable=False),
+    sa.Column("database", sa.Text, nullable=False),
+    sa.Column("settings", sa.JSON, nullable=False),  # how the page shows its answer
+    sa.Column("saved_ms", sa.BigInteger, nullable=False),
 )

@@ -7,6 +7,8 @@ import { type ChartSpec } from './spec.ts';
 const FONT = "11px 'Inter Variable', system-ui, sans-serif";
 const FEW_POINTS = 3;
 const MOST_DIGITS = 4;
+/** Steps between named places: there is nothing between two of them. */
+const PLACES = [1, 2, 5, 10, 20, 50];
 /** A click that slips is no zoom. */
 const LEAST_ZOOM_PX = 8;
 
@@ -28,16 +30,17 @@ export function dataOf(spec: ChartSpec): uPlot.AlignedData {
 }
 
 /** A change of this key needs a new plot; anything else is only new data. */
-export function shapeOf({ series, kind, stacked }: ChartSpec): string {
-	return `${kind} ${stacked} ${series.map((one) => one.name).join('|')}`;
+export function shapeOf({ series, kind, stacked, axis = 'time' }: ChartSpec): string {
+	return `${kind} ${axis} ${stacked} ${series.map((one) => one.name).join('|')}`;
 }
 
 function rangeX(spec: ChartSpec): [number, number] {
 	if (spec.span) return [spec.span[0], spec.span[1]];
 	const [first, last] = [spec.x[0] ?? 0, spec.x.at(-1) ?? 1];
-	// The first and the last bar stand whole.
-	const half = spec.kind === 'bars' ? (last - first) / Math.max(1, spec.x.length - 1) / 2 : 0;
-	return [first - half, last + half];
+	// Half a bar's room on either side, and some air around a single point.
+	const step = spec.x.length > 1 ? (last - first) / (spec.x.length - 1) : 1;
+	const air = spec.kind === 'bars' || first === last ? step * 0.6 : 0;
+	return [first - air, last + air];
 }
 
 /** A tenth of air above and below; a flat line lies in the middle. */
@@ -58,7 +61,7 @@ function seriesOf(spec: ChartSpec, place: number): uPlot.Series {
 		width: bars ? 0 : 1.6,
 		dash: bars || spec.stacked ? [] : dash(place),
 		fill,
-		paths: bars ? uPlot.paths.bars?.({ size: [0.7, 12] }) : undefined,
+		paths: bars ? uPlot.paths.bars?.({ size: [0.7, spec.axis === 'place' ? 60 : 12] }) : undefined,
 		points: { show: (plot) => !bars && plot.data[0].length <= FEW_POINTS, size: 5, fill: colour }
 	};
 }
@@ -91,10 +94,12 @@ export function optionsOf(
 	/** Charts of one key share their cursor. */
 	sync?: string
 ): uPlot.Options {
+	const { axis: across = 'time', utc } = spec();
 	const axis = { stroke: () => token('--muted'), font: FONT, ticks: { show: false } };
 	return {
 		...size,
 		ms: 1,
+		...(utc ? { tzDate: (ms: number) => uPlot.tzDate(new Date(ms), 'UTC') } : {}),
 		padding: [8, 8, 0, 0],
 		legend: { show: false },
 		cursor: {
@@ -105,11 +110,11 @@ export function optionsOf(
 		},
 		bands: bandsOf(spec()),
 		scales: {
-			x: { time: true, range: () => rangeX(spec()) },
+			x: { time: across === 'time', range: () => rangeX(spec()) },
 			y: { range: (_, low, high) => rangeY(spec(), low, high) }
 		},
 		axes: [
-			{ ...axis, grid: { show: false }, size: 26, space: 64, values: (_, ticks) => ticks.map(spec().formatTick) },
+			{ ...axis, ...(across === 'place' ? { incrs: PLACES } : {}), grid: { show: false }, size: 26, space: 64, values: (_, ticks) => ticks.map(spec().formatTick) },
 			{
 				...axis,
 				grid: { stroke: () => token('--line'), width: 1 },

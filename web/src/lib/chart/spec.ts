@@ -10,12 +10,16 @@ export interface Series {
 export type ChartKind = 'line' | 'area' | 'bars' | 'columns' | 'pie' | 'heatmap' | 'gauge';
 
 export interface ChartSpec {
-	/** Epoch ms, ascending; over names, their places from 0. */
+	/** Ascending: epoch ms, or what `axis` says. */
 	x: readonly number[];
 	series: readonly Series[];
 	/** Shown span of x, epoch ms; the data's own when left out. */
 	span?: readonly [number, number];
 	kind: ChartKind;
+	/** What x is: a time (so it is where this is left out), a number, or the place of something named. */
+	axis?: 'time' | 'number' | 'place';
+	/** Times are shown as UTC writes them, not in the reader's zone. */
+	utc?: boolean;
 	unit: string;
 	digits: number;
 	/** What x is, over the table's first column; time when left out. */

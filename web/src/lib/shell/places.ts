@@ -19,10 +19,13 @@ export interface Place {
 export const PLACES: readonly Place[] = [
 	{ path: '/', name: 'Flow', group: 'look', key: 'f', bar: 1 },
 	{ path: '/city', name: 'City', group: 'look', key: 'c', bar: 2, city: true },
-	{ path: '/dashboards', name: 'Dashboards', short: 'Boards', group: 'look', key: 'b', bar: 3 },
+	{ path: '/sql', name: 'SQL', group: 'look', key: 's', bar: 5 },
+	{ path: '/dashboards', name: 'Dashboards', short: 'Boards', group: 'look', key: 'b', bar: 7 },
 	{ path: '/sources', name: 'Sources', group: 'data', key: 'o', bar: 6 },
 	{ path: '/dead-letters', name: 'Dead letters', short: 'Letters', group: 'data', key: 'd', bar: 4 },
-	{ path: '/endpoints', name: 'Endpoints', group: 'serve', key: 'e', bar: 5 }
+	{ path: '/quality', name: 'Quality', group: 'data', key: 'q' },
+	{ path: '/endpoints', name: 'Endpoints', group: 'serve', key: 'e', bar: 8 },
+	{ path: '/alerts', name: 'Alerts', group: 'serve', key: 'a', bar: 3 }
 ];
 
 /** Headings of the groups; the first has none. */

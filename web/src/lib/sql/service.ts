@@ -1,0 +1,101 @@
+/** The paths under `/v1/sql`. A refusal is thrown as a `Refused`, whatever it was. */
+import type { Answer, Asked, Column, Progress, SavedQuery, Schema, SqlFunction, SqlProblem } from './types.ts';
+
+/** So that no number loses a digit on its way through JavaScript. */
+const EXACT: Readonly<Record<string, string>> = {
+	output_format_json_quote_64bit_integers: '1',
+	output_format_json_quote_decimals: '1',
+	output_format_json_quote_denormals: '1',
+	output_format_decimal_trailing_zeros: '1'
+};
+export const MOST_ROWS = 10_000;
+
+export class Refused extends Error {
+	readonly problem: SqlProblem;
+
+	constructor(problem: SqlProblem) {
+		super(problem.detail);
+		this.problem = problem;
+	}
+}
+
+interface Sent {
+	meta: Column[];
+	data: unknown[][];
+	rows: number;
+	rows_before_limit_at_least?: number;
+	statistics?: { elapsed: number; rows_read: number; bytes_read: number };
+}
+
+async function taken(path: string, init?: RequestInit): Promise<Response> {
+	let answer: Response;
+	try {
+		answer = await fetch(path, init);
+	} catch (error) {
+		if (error instanceof DOMException && error.name === 'AbortError') throw error;
+		throw new Refused({ title: 'No answer', detail: 'the platform does not answer', next: 'is `penstock up` running? Then run it again' });
+	}
+	if (answer.ok) return answer;
+	const problem = await answer.json().catch(() => null);
+	throw new Refused(problem ?? { title: 'It failed', detail: `the platform answered ${answer.status}` });
+}
+
+function wordsOf(asked: Asked, more: Record<string, string>): string {
+	const words = new URLSearchParams(more);
+	if (asked.database) words.set('database', asked.database);
+	for (const [name, value] of Object.entries(asked.params)) words.set(`param_${name}`, value);
+	return words.toString();
+}
+
+export async function run(asked: Asked, id: string, signal: AbortSignal, explain = ''): Promise<Answer> {
+	const more = { format: 'compact', id, limit: String(MOST_ROWS), ...EXACT, ...(explain ? { explain } : {}) };
+	const answer = await taken(`/v1/sql?${wordsOf(asked, more)}`, { method: 'POST', body: asked.sql, signal });
+	return read((await answer.json()) as Sent);
+}
+
+export function read({ meta, data, rows, rows_before_limit_at_least: before, statistics }: Sent): Answer {
+	return {
+		columns: meta,
+		rows: data,
+		cut: rows >= MOST_ROWS && (before ?? 0) > rows,
+		readRows: statistics?.rows_read ?? 0,
+		readBytes: statistics?.bytes_read ?? 0,
+		seconds: statistics?.elapsed ?? 0
+	};
+}
+
+/** The answer as a file of a format. */
+export async function file(asked: Asked, format: string): Promise<Blob> {
+	return (await taken(`/v1/sql?${wordsOf(asked, { format })}`, { method: 'POST', body: asked.sql })).blob();
+}
+
+/** How far a statement is; null where it does not run (any more). */
+export async function progress(id: string): Promise<Progress | null> {
+	const answer = await fetch(`/v1/sql/${id}`);
+	return answer.ok ? ((await answer.json()) as Progress) : null;
+}
+
+export async function cancel(id: string): Promise<void> {
+	await fetch(`/v1/sql/${id}`, { method: 'DELETE' });
+}
+
+export async function schema(): Promise<Schema> {
+	return (await taken('/v1/sql/schema')).json();
+}
+
+export async function functions(): Promise<SqlFunction[]> {
+	return (await (await taken('/v1/sql/functions')).json()).functions;
+}
+
+export async function saved(): Promise<SavedQuery[]> {
+	return (await (await taken('/v1/sql/saved')).json()).queries;
+}
+
+export async function save(name: string, query: Pick<SavedQuery, 'sql' | 'database' | 'settings'>): Promise<void> {
+	const headers = { 'Content-Type': 'application/json' };
+	await taken(`/v1/sql/saved/${encodeURIComponent(name)}`, { method: 'PUT', headers, body: JSON.stringify(query) });
+}
+
+export async function forget(name: string): Promise<void> {
+	await taken(`/v1/sql/saved/${encodeURIComponent(name)}`, { method: 'DELETE' });
+}
