@@ -106,16 +106,21 @@ function pivot(answer: Answer, across: string, drawn: readonly string[], split: 
 	const index = new Map(x.map((one, at) => [one, at]));
 	const names = split ? commonest(points.map(({ row }) => cellOf(row[splitAt], answer.columns[splitAt]?.type ?? '').text)) : drawn;
 	const series = names.slice(0, MOST_LINES).map((name) => ({ name, values: new Array<number | null>(x.length).fill(null) }));
+	const taken = new Set<string>();
+	let doubled = false;
 	for (const { x: at, row } of points) {
+		const spotted = split ? `${at} ${String(row[splitAt])}` : String(at);
+		doubled ||= taken.has(spotted);
+		taken.add(spotted);
 		const spot = index.get(at) ?? 0;
 		if (split) {
 			const line = series[names.indexOf(cellOf(row[splitAt], answer.columns[splitAt]?.type ?? '').text)];
 			if (line) line.values[spot] = numberOf(row[place(drawn[0] ?? '')]);
 		} else drawn.forEach((name, at) => series[at] && (series[at].values[spot] = numberOf(row[place(name)])));
 	}
-	const doubled = !split && points.length > x.length;
 	const left = [
-		doubled ? `several rows have one ${across}, of which the last is drawn: group by it` : '',		names.length > MOST_LINES ? `${names.length - MOST_LINES} more of ${split} are left out` : '',
+		doubled ? `several rows of one place, of which the last is drawn: group by ${[across, split].filter(Boolean).join(', ')}` : '',
+		names.length > MOST_LINES ? `${names.length - MOST_LINES} more of ${split} are left out` : '',
 		seen.size > MOST_PLACES ? `the first ${MOST_PLACES} of ${seen.size} ${across}` : ''
 	].filter(Boolean).join('; ');
 	return { x, labels, series, left };
