@@ -293,7 +293,7 @@ def test_a_tile_comes_to_life_when_its_file_is_saved(
 
 
 def test_too_many_tiles_are_refused_in_words(platform: Up) -> None:
-    params = {"tile": [f"homes/echo?must={n}" for n in range(21)]}
+    params = {"tile": [f"homes/echo?must={n}" for n in range(33)]}
     with platform.http.stream("GET", "/v1/live", params=params) as answer:
         assert answer.status_code == 400
 

@@ -65,6 +65,36 @@ def place(
         yield Place(root, up)
 
 
+def test_the_page_is_told_what_the_command_says(place: Place) -> None:
+    """Groups, the newest of one, one whole; and what is not there."""
+    ask = place.up.http.get
+    groups = ask("/v1/dead-letters/groups").json()["groups"]
+    found = [(g["source"], g["reason"], g["rows"], g["field"]) for g in groups]
+    assert found == [("readings", "temperature_value", 13, "temperature"),
+                     ("readings", "ts_missing", 1, "ts")]  # fmt: skip
+    assert {(g["file"], g["line"]) for g in groups} == {(BRONZE, _line(place, "_error String"))}
+    listed = ask("/v1/dead-letters", params={"source": "readings", "reason": "ts", "limit": "5"})
+    (letter,) = listed.json()["items"]
+    path = f"/v1/dead-letters/homes/readings/{letter['part']}/{letter['pos']}"
+    whole = ask(path).json()
+    assert json.loads(whole["raw"]) == {"home_id": 1, "temperature": 20.5}
+    assert (whole["words"], whole["file"]) == (letter["words"], BRONZE)
+    assert ask("/v1/dead-letters", params={"domain": "nothing"}).status_code == 404
+    for odd in ("999999", "-1", "x", "9" * 5000):
+        assert ask(f"/v1/dead-letters/homes/readings/1/{odd}").status_code == 404
+    words = ["-m", "penstock.cli", "dead-letters", "ls", "--json", "--data", str(place.up.data)]
+    done = subprocess.run(
+        [sys.executable, *words, "--project", str(place.root)],
+        capture_output=True, text=True, timeout=60, env=environment(), check=True,
+    )  # fmt: skip
+    assert json.loads(done.stdout)["groups"] == groups
+
+
+def _line(place: Place, word: str) -> int:
+    lines = (place.root / BRONZE).read_text("utf-8").splitlines()
+    return next(n for n, line in enumerate(lines, 1) if line.strip().startswith(word))
+
+
 def test_before_the_sql_is_mended_nothing_would_be_good(place: Place) -> None:
     done = place.replay("--yes")
     assert done.returncode == 0, done.stderr
@@ -95,6 +125,8 @@ def test_a_mended_reason_lands_once_and_another_reason_is_told(place: Place) -> 
     ports = (place.up.port, place.up.front.port)
     applied = command("apply", place.root, place.up.data, ports, "--yes")
     assert applied.returncode == 0, applied.stderr
+    look = place.up.http.get("/v1/dead-letters/outlook").json()
+    assert (look["good"], look["stay"], look["landed"]) == (10, 4, 0)
     unasked = place.replay()
     assert unasked.returncode == 3
     assert "10 dead letters would be landed, and somebody has to agree" in unasked.stderr
@@ -117,6 +149,10 @@ def test_a_mended_reason_lands_once_and_another_reason_is_told(place: Place) -> 
         ("temperature_value", "energy_value", 3),
         ("ts_missing", "ts_missing", 1),
     ]
+    told = place.up.http.get("/v1/dead-letters/replay").json()
+    assert (told["running"], told["runs"], told["landed"], told["stay"]) == (False, 2, 9, 4)
+    assert told["began_ms"] <= told["ended_ms"]
+    assert place.up.http.get("/v1/dead-letters/outlook").json()["good"] == 0
     balance = place.up.status()["balance"]
     assert (balance["silver"], balance["dead_letters"], balance["difference"]) == (15, 4, 0)
     assert place.up.http.get("/v1/reconcile").json()["ok"]

@@ -351,3 +351,36 @@ def test_fifty_at_once_are_one_query(platform: Up) -> None:
         numbers = {json.loads(body)["number"] for body in many.map(ask, range(50))}
     assert len(numbers) == 1
     assert json.loads(ask(0))["number"] not in numbers
+
+
+def test_how_endpoints_fare_is_told(platform: Up) -> None:
+    def fares() -> dict[str, Any]:
+        found = platform.http.get("/v1/endpoints").json()["endpoints"]
+        return next(e for e in found if e["name"] == "readings_sent")
+
+    insert(platform)
+    before = fares()["asked"]
+    first, second = (get(platform, "readings_sent.json") for _ in range(2))
+    assert [first.headers["X-Cache"], second.headers["X-Cache"]] == ["miss", "hit"]
+    assert first.headers["Server-Timing"].startswith("answer;dur=")
+    after = fares()
+    assert after["asked"]["miss"] - before["miss"] == 1
+    assert after["asked"]["hit"] - before["hit"] == 1
+    assert 0 < after["asked"]["p50_ms"] <= after["asked"]["p95_ms"]
+    assert after["file"] == "homes/serve/readings_sent.sql"
+    assert after["sql"].startswith("SELECT home_id, sum(readings) AS sent")
+    hits = 'penstock_endpoint_requests_total{domain="homes",endpoint="readings_sent",outcome="hit"}'
+    assert f"{hits} {after['asked']['hit']}\n" in platform.http.get("/metrics").text
+
+
+def test_sources_say_where_they_stand_and_how_to_send_to_them(platform: Up) -> None:
+    home = insert(platform, temperature=21.5)
+    (source,) = platform.http.get("/v1/sources").json()["sources"]
+    assert source["received_to"] == source["landed_to"]
+    assert source["accepted"] == source["good"] + source["dead"]
+    assert (source["kind"], source["into"], len(source["rates"])) == ("http", "raw_sensors", 90)
+    example = source["example"].encode()
+    assert json.loads(example)["home_id"] <= home
+    assert platform.post(example, wait="true").json()["stored"] == 1
+    files = platform.http.get("/v1/sources").json()["files"]
+    assert {"penstock ingest homes/household_power"} <= {f["command"] for f in files}

@@ -3,9 +3,8 @@ import { test } from 'node:test';
 import { comparison, cityTotal, energySentence, regionLines } from '../src/lib/city/energy.ts';
 import { cellAt, layGrid, neighbour } from '../src/lib/city/grid.ts';
 import { blocksOf, energyBounds, gridSentence, homesOf, levelOf, type Home } from '../src/lib/city/homes.ts';
-import { needsOf } from '../src/lib/city/needs.ts';
+import { cityNeeds } from '../src/lib/city/needs.ts';
 import { ownPlaces, sortRegions } from '../src/lib/city/regions.ts';
-import type { Status } from '../src/lib/live/types.ts';
 
 const MINUTE = 60_000;
 
@@ -94,26 +93,11 @@ test('arrow keys and the pointer find cells', () => {
 	assert.ok(grid.cells.every((cell) => cell.x + grid.size <= 300.001), 'nothing lies outside');
 });
 
-test('what needs you comes from facts, newest first', () => {
-	const status: Status = {
-		version: '1', project: 'p', adopted: 0, engine: { state: 'up', version: '26.9' }, rows_per_s: 0, history: null, problems: [],
-		sources: [{ domain: 'homes', source: 'readings', state: 'blocked', reason: 'view refused', accepted: 0, landed: 0, good: 0, dead: 0, in_flight: 0 }],
-		freshness_ms: { p50: 0, p99: 0, now: 0 },
-		balance: { received: 12, silver: 0, dead_letters: 0, in_flight: 0, difference: 12 }
-	};
-	const letter = { domain: 'homes', source: 'readings', part: 0, pos: 1, reason: 'ts', ingested_ms: 990_000, raw: '{}' };
-	const heartbeat = { tile: 't', at: 0, received: 0, columns: { late_1m: [3], rows_1m: ['60'] } };
-	const needs = needsOf({
-		status, deadLetters: { total: 1, items: [letter] }, heartbeat, homes: [home(7, 'north', 1, 600_000), home(8, 'north')], now: 1_000_000
-	});
-	assert.deepEqual(needs.map((need) => need.id), ['blocked homes/readings', 'balance', 'late', 'dead letters', 'silent']);
-	assert.equal(needs.at(-1)?.href, '/city?home=7');
-	assert.match(needs[0]?.text ?? '', /view refused/);
-	assert.equal(needs.find((need) => need.id === 'dead letters')?.code, 'homes/readings');
+test('a city needs a person where homes are silent or many rows late', () => {
+	const heartbeat = { tile: 't', at: 0, took: 0, received: 0, columns: { late_1m: [3], rows_1m: ['60'] } };
+	const needs = cityNeeds(heartbeat, [home(7, 'north', 1, 600_000), home(8, 'north')], 1_000_000);
+	assert.deepEqual(needs.map((need) => [need.id, need.href]), [['silent', '/city?home=7'], ['late', '/city']]);
 	const usual = { ...heartbeat, columns: { late_1m: [300], rows_1m: [60_000] } };
-	assert.ok(!needsOf({ status, deadLetters: null, heartbeat: usual, homes: [], now: 0 }).some((need) => need.id === 'late'));
-	const down: Status = { ...status, engine: { state: 'down', version: '26.9' } };
-	assert.match(needsOf({ status: down, deadLetters: null, heartbeat: usual, homes: [], now: 0 })[0]?.text ?? '', /engine is down/);
-	const calm: Status = { ...status, sources: [], balance: { ...status.balance, difference: 0 } };
-	assert.deepEqual(needsOf({ status: calm, deadLetters: { total: 0, items: [] }, heartbeat: undefined, homes: [home(8, 'north')], now: 1_000_000 }), []);
+	assert.deepEqual(cityNeeds(usual, [home(8, 'north')], 1_000_000), []);
+	assert.deepEqual(cityNeeds(undefined, [], 0), []);
 });

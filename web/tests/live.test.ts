@@ -10,6 +10,7 @@ import type { SourceState, Status } from '../src/lib/live/types.ts';
 
 const STATUS: Status = {
 	version: '0.1.0',
+	at: 0,
 	project: 'examples',
 	adopted: 0,
 	engine: { state: 'up', version: '26.9' },
@@ -18,7 +19,8 @@ const STATUS: Status = {
 	rows_per_s: 1000,
 	balance: { received: 3, silver: 3, dead_letters: 0, in_flight: 0, difference: 0 },
 	history: null,
-	problems: []
+	problems: [],
+	filling: []
 };
 
 test('a tile is decoded, what does not fit is refused', () => {
@@ -29,6 +31,8 @@ test('a tile is decoded, what does not fit is refused', () => {
 	assert.equal(decode('tile', '{half'), null);
 	assert.equal(decode('status', '[]'), null);
 	assert.equal(decode('dead_letters', '{"items":[]}'), null);
+	assert.equal(decode('flow', '{"nodes":[]}'), null);
+	assert.equal(decode('needs', '{"alerts":[],"checks":[],"firing":0,"failed":0}')?.kind, 'needs');
 	assert.deepEqual(decode('bye', ''), { kind: 'bye' });
 });
 
@@ -40,12 +44,12 @@ test('64-bit integers count as numbers whether quoted or not', () => {
 });
 
 test('freshness needs no right clock in the browser', () => {
-	const tile = { tile: 't', at: 1_000_000, received: 50, columns: { last_ingested_ms: [999_600] } };
+	const tile = { tile: 't', at: 1_000_000, took: 3, received: 50, columns: { last_ingested_ms: [999_600] } };
 	assert.equal(ageOf(tile, 50), 400);
 	assert.equal(ageOf(tile, 2_050), 2_400);
 	assert.equal(ageOf(undefined, 50), null);
 	assert.equal(ageOf({ ...tile, columns: { last_ingested_ms: [null] } }, 50), null);
-	assert.equal(serverTime(tile, 1_050), 1_001_000);
+	assert.equal(serverTime({ ...STATUS, at: 1_000_000 }, 50, 1_050), 1_001_000);
 	assert.equal(landedAge(STATUS, 50, 1_050), 1_400);
 	assert.equal(landedAge({ ...STATUS, freshness_ms: { p50: 0, p99: 0, now: 0 } }, 50, 1_050), null, 'nothing has landed yet');
 });
@@ -77,6 +81,7 @@ test('waits grow to eight seconds', () => {
 });
 
 test('tiles keep their parameters in the address of the stream', () => {
-	const url = new URL(liveUrl(['homes/a', 'homes/b?home_id=7&minutes=60']), 'http://x');
+	const url = new URL(liveUrl({ tiles: ['homes/a', 'homes/b?home_id=7&minutes=60'], also: ['flow'] }), 'http://x');
 	assert.deepEqual(url.searchParams.getAll('tile'), ['homes/a', 'homes/b?home_id=7&minutes=60']);
+	assert.equal(url.searchParams.get('also'), 'flow');
 });

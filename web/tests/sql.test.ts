@@ -107,7 +107,7 @@ test('completion knows what may come next', () => {
 test('a time goes across and a text beside it makes lines', () => {
 	const rows = [['2026-01-02 00:00:00', 'north', '3'], ['2026-01-01 00:00:00', 'north', '1.5'], ['2026-01-01 00:00:00', 'south', null]];
 	const { spec, title, sentence } = drawingOf(answer([['t', 'DateTime'], ['region', 'String'], ['kw', 'Float64']], rows), NO_WISH) as Drawing;
-	assert.equal(spec.axis, 'time');
+	assert.equal(spec.kind, 'line');
 	assert.equal(title, 'kw by region');
 	assert.deepEqual(spec.x, [instantOf('2026-01-01'), instantOf('2026-01-02 00:00:00')]);
 	assert.deepEqual(spec.series, [{ name: 'north', values: [1.5, 3] }, { name: 'south', values: [null, null] }]);
@@ -127,7 +127,9 @@ test('texts without a time are bars, and wishes are heeded', () => {
 	const rows = [['a', 1, 10], ['b', 2, 20]];
 	const named = answer([['who', 'String'], ['n', 'UInt8'], ['m', 'UInt8']], rows);
 	const { spec } = drawingOf(named, NO_WISH) as Drawing;
-	assert.deepEqual([spec.kind, spec.axis, spec.series.length, spec.formatX(1)], ['bars', 'place', 2, 'b']);
+	assert.deepEqual([spec.kind, spec.series.length, spec.formatX(1)], ['columns', 2, 'b']);
+	const ring = drawingOf(named, { ...NO_WISH, drawn: 'n', kind: 'pie' }) as Drawing;
+	assert.equal(ring.spec.kind, 'pie');
 	const wished = drawingOf(named, { across: 'n', drawn: 'm', split: '-', kind: 'line' }) as Drawing;
 	assert.deepEqual([wished.spec.x, wished.spec.series], [[1, 2], [{ name: 'm', values: [10, 20] }]]);
 	assert.match(String(drawingOf(answer([['a', 'String'], ['b', 'String']], [['x', 'y']]), NO_WISH)), /no column of numbers/);

@@ -36,7 +36,7 @@ class Deliveries:
         told = 0
         for delivery in self.incidents.waiting(now):
             try:
-                self._tell(delivery)
+                self.send(delivery)
             except DeliveryError as error:
                 self._failed(delivery, error, now)
             else:
@@ -44,7 +44,12 @@ class Deliveries:
                 told += 1
         return told
 
-    def _tell(self, delivery: Delivery) -> None:
+    def send(self, delivery: Delivery) -> None:
+        """Tell one, now; nothing is written down and nothing is tried again.
+
+        Raises:
+            DeliveryError: it could not be told; says why.
+        """
         incident = delivery.incident
         if delivery.channel == "log":
             _log.warning(

@@ -16,8 +16,10 @@ from penstock.cli.config import app as config
 from penstock.cli.dead_letters import app as dead_letters
 from penstock.cli.demo import demo
 from penstock.cli.doctor import doctor
+from penstock.cli.grafana import app as grafana
 from penstock.cli.ingest import ingest
 from penstock.cli.new import app as new
+from penstock.cli.open import link
 from penstock.cli.plan import plan
 from penstock.cli.query import query
 from penstock.cli.reconcile import reconcile
@@ -48,9 +50,11 @@ COMMANDS: tuple[Callable[..., None], ...] = (
 )  # fmt: skip
 for command in COMMANDS:
     app.command(cls=Command)(command)
+app.command("open", cls=Command)(link)
 app.add_typer(new, name="new")
 app.add_typer(dead_letters, name="dead-letters")
 app.add_typer(alerts, name="alerts")
+app.add_typer(grafana, name="grafana")
 app.add_typer(config, name="config")
 
 

@@ -91,6 +91,7 @@ def _counts(project: Project) -> list[str]:
         "test": len(project.cases()),
         "check": len(project.checks()),
         "alert": len(project.alerts()),
+        "dashboard": len(project.dashboards()),
     }
     counts = {noun: n for noun, n in counts.items() if n or noun == "domain"}
     return [f"{n} {noun}{'' if n == 1 else 's'}" for noun, n in counts.items()]
@@ -105,6 +106,7 @@ def _document(project: Project, problems: list[Problem], seconds: float) -> dict
         "relations": len(project.relations()),
         "endpoints": len(project.endpoints()),
         "tests": len(project.cases()),
+        "dashboards": len(project.dashboards()),
         "seconds": round(seconds, 3),
         "problems": [
             {"file": p.file, "line": p.line, "cause": p.cause, "hint": p.hint} for p in problems

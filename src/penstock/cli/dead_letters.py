@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from penstock.engine.client import Client
-    from penstock.project import Domain
+    from penstock.project import Project
 
 app = typer.Typer(
     cls=Group, no_args_is_help=True, help="Records that did not fit, kept with the reason."
@@ -27,27 +27,36 @@ _DomainName = Annotated[str, typer.Option(help="Domain; else the first.")]
 def listing(
     project: ProjectPath = HERE,
     data: DataPath = None,
-    domain: _DomainName = "",
+    domain: Annotated[str, typer.Option(help="Domain; else all.")] = "",
+    source: Annotated[str, typer.Option(help="Only of this source.")] = "",
+    reason: Annotated[str, typer.Option(help="Only reasons that start so.", metavar="TEXT")] = "",
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="Most letters shown.")] = 20,
     json: Json = False,
 ) -> None:
     """Show dead letters by reason, and the newest of them; --json has the records whole."""
     from penstock.layers import dead_letters
 
-    found, client = _open(project, data, domain)
-    groups = dead_letters.groups(found, client)
-    newest = dead_letters.newest(found, client, limit, whole=json)
+    opened, client = _open(project, data)
+    groups = dead_letters.groups(opened, client, domain)
+    wanted = dead_letters.Wanted(limit, source, reason, whole=json)
+    newest = [
+        letter
+        for found in ([opened.domain(domain)] if domain else opened.domains)
+        for letter in dead_letters.newest(found, client, wanted)
+    ]
+    newest.sort(key=lambda letter: -int(letter["ingested_ms"]))
+    newest = newest[:limit]
     if json:
         emit({"groups": groups, "newest": newest})
         return
-    table(groups, ["source", "reason", "rows"])
+    table(groups, ["domain", "source", "reason", "rows", "words"])
     say()
     table(newest, ["source", "part", "pos", "reason", "raw"])
     if newest:
-        name, part, pos = (newest[0][key] for key in ("source", "part", "pos"))
+        where, name, part, pos = (newest[0][key] for key in ("domain", "source", "part", "pos"))
         options = again(project, data)
         say("where the SQL is wrong: mend and apply it, then penstock dead-letters replay")
-        say(f"next: penstock dead-letters show {found.name}/{name} {part} {pos}{options}")
+        say(f"next: penstock dead-letters show {where}/{name} {part} {pos}{options}")
     else:
         say(f"there are none; next: penstock status{again(project, data)}")
 
@@ -65,8 +74,9 @@ def show(
     from penstock.layers import dead_letters
 
     named, _, name = source.rpartition("/")
-    found, client = _open(project, data, named or domain)
-    letter = dead_letters.one(found, client, name, part, pos)
+    opened, client = _open(project, data)
+    found = opened.domain(named or domain or opened.domains[0].name)
+    letter = dead_letters.one(opened, client, (found.name, name), part, pos)
     if letter is None:
         raise UsageError(
             f"there is no dead letter at {source} {part} {pos}",
@@ -96,8 +106,8 @@ def replay(
     replaying.replay(replaying.Wanted(source, reason, yes=yes, json=json), project, data)
 
 
-def _open(project: Path, data: Path | None, name: str) -> tuple[Domain, Client]:
-    """The domain of a name, or the first, and a reader's client to its engine."""
+def _open(project: Path, data: Path | None) -> tuple[Project, Client]:
+    """The project as far as it can be understood, and a reader's client to its engine."""
     from penstock.cli.running import engine_of
     from penstock.engine.client import Client
 
@@ -108,4 +118,4 @@ def _open(project: Path, data: Path | None, name: str) -> tuple[Domain, Client]:
             "which project's dead letters is not known here",
             next_step="name the project's folder with --project",
         )
-    return found.domain(name or found.domains[0].name), Client(engine.address)
+    return found, Client(engine.address)

@@ -28,7 +28,7 @@ def demo(
     json: Json = False,
 ) -> None:
     """Run the examples with senders; end with a proof of counts (exit 4 where it fails)."""
-    from penstock.cli.foreground import claim, started
+    from penstock.cli.foreground import claim, say_link, started
     from penstock.runtime.demo import Demo
     from penstock.runtime.logs import configure
     from penstock.runtime.platform import Platform
@@ -45,6 +45,7 @@ def demo(
         def until(stopping: threading.Event) -> None:
             running.start()
             _welcome(place, homes, again(HERE, data))
+            say_link(platform, place, again(HERE, data))
             stopping.wait(seconds)
             say("  ending: senders stop, what they sent is landed and counted …")
             account.update(running.finish())

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import signal
+import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from penstock import interrupts
+from penstock.cli.open import address
 from penstock.cli.running import answers, write_record
 from penstock.cli.terminal import say
 from penstock.errors import PortTakenError
@@ -38,6 +40,16 @@ def claim(platform: Platform, place: Place) -> socket.socket:
             f"a Penstock runs there already: {place.url}",
             next_step="look at it, stop it, or choose other ports: --port … --engine-port …",
         ) from error
+
+
+def say_link(platform: Platform, place: Place, options: str) -> None:
+    """Tell how a person may act from the page; a link only where a person reads it, no log."""
+    later = f"penstock open{options}"
+    if not sys.stderr.isatty():
+        say(f"  Act there   {later} prints a link")
+        return
+    say(f"  Act there   {address(place.url, platform.sessions.offer())}")
+    say(f"              opens once, within ten minutes; later: {later}")
 
 
 @contextmanager

@@ -26,7 +26,7 @@ def up(
     ] = "",
 ) -> None:
     """Run a project: engine, landing, endpoints and page, until Ctrl-C."""
-    from penstock.cli.foreground import claim, started
+    from penstock.cli.foreground import claim, say_link, started
     from penstock.runtime.logs import configure
     from penstock.runtime.platform import Platform
     from penstock.runtime.reload import Reloader
@@ -51,6 +51,7 @@ def up(
         say(f"  {place.project.title or place.project.name}   data {place.data}")
         say(f"  {len(applied.created)} relations created, {len(applied.unchanged)} there already")
         say(f"  Page        {place.url}")
+        say_link(platform, place, options)
         say(f"  ClickHouse  {place.clickhouse}")
         for step in applied.waiting:
             say(f"  Goes on filling {step.relation} anew: penstock status shows how far it is")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from penstock.engine.scratch import Scratch
 from penstock.errors import EngineError, InvalidProjectError, Problem
-from penstock.layers import refusals, totality
+from penstock.layers import panels, refusals, totality
 from penstock.layers.refusals import Asked
 from penstock.project import lexer, read, statements, table_rules
 from penstock.project.alerts import placeholders
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
     from pathlib import Path
 
+    from penstock.project.dashboards import Dashboard, Panel
     from penstock.project.lexer import Token
     from penstock.project.objects import (
         Alert,
@@ -98,6 +99,9 @@ class _Compiler:
             self._endpoint(endpoint)
         for alert in self._domain.alerts:
             self._alert(alert)
+        for dashboard in self._domain.dashboards:
+            for panel in dashboard.panels:
+                self._panel(dashboard, panel)
         for source in self._domain.sources:
             self._conversion(source)
         for relation in self._domain.relations:
@@ -156,14 +160,24 @@ class _Compiler:
         lines = endpoint.path.read_text("utf-8-sig").splitlines()[: endpoint.line - 1]
         asked = Asked(file, endpoint.line, endpoint.sql, endpoint.tokens, len(explain), lines)
         try:
-            params = {
-                p.name: self._sample(p.type) if p.default is None else p.default
-                for p in endpoint.params
-            }
+            params = self._values(endpoint)
             self._engine.rows(explain + endpoint.sql, params)
             self._engine.bytes(endpoint.sql, "Null", params)  # over no rows: it must still answer
         except EngineError as error:
             self._problems.append(refusals.problem(error, asked, self._known(endpoint.reads)))
+
+    def _values(self, endpoint: Endpoint) -> dict[str, str | None]:
+        """Something for each parameter: its default, or what its type has for one."""
+        return {
+            p.name: self._sample(p.type) if p.default is None else p.default
+            for p in endpoint.params
+        }
+
+    def _panel(self, dashboard: Dashboard, panel: Panel) -> None:
+        if set(panel.query.reads) <= self._made:
+            params = self._values(panel.query)
+            root = self._project.root
+            self._problems += panels.unfit(self._engine, dashboard, panel, params, root)
 
     def _alert(self, alert: Alert) -> None:
         """What an alert's header says of columns, its SELECT has to give."""
@@ -184,11 +198,11 @@ class _Compiler:
                 cause = f"the SELECT gives no column {name!r}"
                 self._problems.append(Problem(file, query.line, cause, hint))
 
-    def _sample(self, kind: str) -> str:
+    def _sample(self, kind: str) -> str | None:
         """The default value of a type as text, for a parameter that has none of its own."""
         asked = "SELECT toString(defaultValueOfTypeName({kind:String})) AS value"
         value = self._engine.rows(asked, {"kind": kind})[0]["value"]
-        return "" if value is None else str(value)
+        return None if value is None else str(value)
 
     def _conversion(self, source: Source) -> None:
         """The SELECT that turns a file's rows into records is SQL; its columns are the file's."""

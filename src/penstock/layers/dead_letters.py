@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from penstock.layers.reasons import fields, meaning
 from penstock.layers.statements import fill
 
 if TYPE_CHECKING:
@@ -26,58 +28,108 @@ class Refused(NamedTuple):
     total: int
 
 
-def newest(
-    domain: Domain, client: Client, limit: int, *, whole: bool = False
-) -> list[dict[str, Any]]:
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which dead letters are meant, and how they are shown.
+
+    Attributes:
+        limit: most of them.
+        source: name of theirs; empty is all.
+        reason: what their reason starts with; empty is all.
+        whole: whether `raw` is the whole record; else it is cut for show.
+    """
+
+    limit: int
+    source: str = ""
+    reason: str = ""
+    whole: bool = False
+
+
+def newest(domain: Domain, client: Client, wanted: Wanted) -> list[dict[str, Any]]:
     """The newest dead letters of a domain: source, part, pos, reason, ingested_ms, raw.
 
     Looked for in the last minutes first: bronze is large, and its newest parts are small.
-
-    Args:
-        domain: whose.
-        client: to the engine.
-        limit: most of them.
-        whole: whether `raw` is the whole record; else it is cut for show.
     """
-    width = str(_WHOLE if whole else _SHOWN)
+    params = {
+        "limit": str(wanted.limit),
+        "width": str(_WHOLE if wanted.whole else _SHOWN),
+        "source": wanted.source,
+        "reason": wanted.reason,
+    }
     letters: list[dict[str, Any]] = []
     for seconds in _WINDOWS:
         since = int((time.time() - seconds) * 1000) if seconds else 0
-        params = {"limit": str(limit), "width": width, "since_ms": str(since)}
         letters = [
-            letter
+            {"domain": domain.name, **letter, **_meaning(bronze, letter["reason"])}
             for bronze in _bronze(domain)
             for letter in client.rows(
-                fill("dead_letters", bronze=bronze.name), database=domain.database, params=params
+                fill("dead_letters", bronze=bronze.name),
+                database=domain.database,
+                params=params | {"since_ms": str(since)},
             )
         ]
-        if len(letters) >= limit:
+        if len(letters) >= wanted.limit:
             break
     letters.sort(key=lambda letter: -int(letter["ingested_ms"]))
-    return letters[:limit]
+    return letters[: wanted.limit]
 
 
-def groups(domain: Domain, client: Client) -> list[dict[str, Any]]:
-    """Dead letters of a domain by source and reason: rows, last_ms."""
-    return [
-        row
-        for bronze in _bronze(domain)
+def groups(project: Project, client: Client, domain: str = "") -> list[dict[str, Any]]:
+    """Dead letters by source and reason: rows, first_ms, last_ms, words, field, file, line.
+
+    `file` and `line` are where the bronze table says what a good record is.
+
+    Args:
+        project: whose.
+        client: to the engine.
+        domain: only of this one; empty is all.
+    """
+    found = [
+        {
+            "domain": each.name,
+            **row,
+            **{name: int(row[name]) for name in ("rows", "first_ms", "last_ms")},
+            **_meaning(bronze, row["reason"]),
+            **judge(project, bronze),
+        }
+        for each in ([project.domain(domain)] if domain else project.domains)
+        for bronze in _bronze(each)
         for row in client.rows(
-            fill("dead_letter_groups", bronze=bronze.name), database=domain.database
+            fill("dead_letter_groups", bronze=bronze.name), database=each.database
         )
     ]
+    return sorted(found, key=lambda group: (-group["rows"], group["source"], group["reason"]))
 
 
-def one(domain: Domain, client: Client, source: str, part: int, pos: int) -> dict[str, Any] | None:
-    """One dead letter with its whole record; None where there is none at that position."""
-    params = {"source": source, "part": str(part), "pos": str(pos)}
+def one(
+    project: Project, client: Client, source: tuple[str, str], part: int, pos: int
+) -> dict[str, Any] | None:
+    """One dead letter with its whole record; None where there is none at that position.
+
+    Args:
+        project: whose.
+        client: to the engine.
+        source: (domain, name) of its source.
+        part: of its position.
+        pos: of its position.
+    """
+    domain = project.domain(source[0])
+    params = {"source": source[1], "part": str(part), "pos": str(pos)}
     for bronze in _bronze(domain):
         found = client.rows(
             fill("dead_letter", bronze=bronze.name), database=domain.database, params=params
         )
         if found:
-            return found[0]
+            letter = {"domain": domain.name, **found[0], **judge(project, bronze)}
+            return letter | _meaning(bronze, letter["reason"])
     return None
+
+
+def judge(project: Project, bronze: Relation) -> dict[str, Any]:
+    """Where a bronze table says what a good record is: `file` in the project, and `line`."""
+    column = bronze.table.column("_error") if bronze.table else None
+    file = bronze.path.relative_to(project.root).as_posix()
+    return {"file": file, "line": column.line if column else 1}
 
 
 def within(
@@ -100,3 +152,7 @@ def within(
 
 def _bronze(domain: Domain) -> list[Relation]:
     return [relation for relation in domain.relations if relation.stage == "bronze"]
+
+
+def _meaning(bronze: Relation, reason: str) -> dict[str, str]:
+    return meaning(reason, fields(bronze))._asdict()

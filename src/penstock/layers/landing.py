@@ -118,6 +118,29 @@ class State:
     last_ms: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """When a batch was where, in epoch milliseconds.
+
+    Attributes:
+        batch: its number.
+        rows: how many.
+        received_ms: its oldest record was being written to the disk.
+        cut_ms: it was cut; that of its rows' `_ingested_at`.
+        inserted_ms: it was in bronze and, by the views, in silver and gold: one statement.
+        counted_ms: bronze and silver were seen to hold it.
+        closed_ms: it was closed, and could be asked for.
+    """
+
+    batch: int
+    rows: int
+    received_ms: int
+    cut_ms: int
+    inserted_ms: int
+    counted_ms: int
+    closed_ms: int
+
+
 @dataclass(slots=True)
 class Hooks:
     """What landing tells and asks of those above it.
@@ -149,6 +172,7 @@ class Lander:
         state: for people.
         unsure: the batch that is being closed, and when its oldest record was received: where the
             ledger's server goes away meanwhile, it may be closed or not.
+        passage: of the newest batch; None before the first since the start.
         doubt: of a write that did not end well: why, and how often the engine had been started;
             it has to be healed before the next one. None where all is well.
     """
@@ -163,8 +187,10 @@ class Lander:
     counting: threading.Lock = field(default_factory=threading.Lock)
     state: State = field(default_factory=State)
     unsure: tuple[Intent, int] | None = None
+    passage: Passage | None = None
     doubt: tuple[str, int] | None = field(default=None, init=False)
     _tight: bool = field(default=False, init=False)  # the last try met the engine's memory limit
+    _stored: tuple[int, int] = field(default=(0, 0), init=False)  # inserted and counted, epoch ms
 
     def start(self) -> None:
         """Take the stream over and tell the source where to go on.
@@ -242,7 +268,7 @@ class Lander:
             rows=sum(f.rows for f in frames),
             size=len(body),
             fingerprint=_fingerprint(read),
-            ingested_ms=int(time.time() * 1000),
+            ingested_ms=_now_ms(),
         )
         self.state.name = "live"
         self._land(intent, body, read)
@@ -290,7 +316,10 @@ class Lander:
         batch = self.ledger.close(
             intent, good=good, dead=intent.rows - good, tables=self.target.tables
         )
-        self._closed(batch, frames[0].received_ms)
+        received = frames[0].received_ms
+        times = (received, intent.ingested_ms, *self._stored, batch.closed_ms)
+        self.passage = Passage(batch.batch, batch.rows, *times)
+        self._closed(batch, received)
 
     def _settle_closing(self) -> None:
         """Go on from a batch that was closed, though the ledger could not say so any more."""
@@ -313,7 +342,9 @@ class Lander:
             aged = self.target.expiry.bronze(intent.ingested_ms)
             judged = self._judged(intent, body) if aged else None
             self._insert(intent, body)
+            inserted = _now_ms()
             good = self._count(intent, judged)
+            self._stored = (inserted, _now_ms())
             self.doubt, self._tight = None, False
         except EngineError as error:
             self.doubt = (f"batch {intent.batch}: {error.what}", 0) if self._began(error) else None
@@ -433,6 +464,10 @@ def statement(target: Target, source: str, intent: Intent) -> str:
         ingested_ms=intent.ingested_ms,
         token=literal(intent.token),
     )
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
 
 
 def _fingerprint(frames: Sequence[Frame]) -> str:

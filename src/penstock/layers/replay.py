@@ -72,6 +72,7 @@ class Replayer:
         changed: tables that a replay has changed.
         still: held while a chunk is landed: what is half done must not be counted meanwhile.
         stopping: whether the platform is being stopped.
+        landed: told how many records a chunk has brought to silver.
     """
 
     lander: Lander
@@ -81,6 +82,7 @@ class Replayer:
     changed: Callable[[tuple[str, ...]], None] = lambda _tables: None
     still: AbstractContextManager[object] = field(default_factory=nullcontext)
     stopping: Callable[[], bool] = lambda: False
+    landed: Callable[[int], None] = lambda _rows: None
 
     def outlook(self, asked: Asked) -> Verdict:
         """What would become of the dead letters; nothing is changed.
@@ -107,6 +109,7 @@ class Replayer:
         for chunk in chunks(self.lander, asked):
             if chunk.spans:
                 self._chunk(chunk)
+                self.landed(sum(chunk.batches.values()))
             verdict.add(chunk.fates)
         return verdict
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from penstock.errors import UsageError
-from penstock.project import lexer
+from penstock.project import lexer, macros
 from penstock.project.header import ENDPOINT_KEYS, header
 from penstock.project.lexer import PARAM, Token
 from penstock.project.objects import Endpoint, Header, Param, nearest
@@ -28,6 +28,7 @@ def endpoint(
     text: Text, path: Path, domain: str, database: str, keys: frozenset[str] = ENDPOINT_KEYS
 ) -> Endpoint | None:
     """Read an endpoint; None, with the mistakes noted in `text`, where there is no SELECT."""
+    plain, text = text, macros.expanded(text)
     meta = header(text, keys)
     if not text.pieces:
         if not text.problems:
@@ -50,13 +51,14 @@ def endpoint(
         sql,
         found[0].line,
         meta,
-        _params(text, found, meta),
+        _params(text, found, meta, timed=text is not plain),
         tables_read(sql, found),
         tokens=tuple(found),
+        written=plain.body(plain.pieces[0]) if text is not plain else "",
     )
 
 
-def _params(text: Text, found: list[Token], meta: Header) -> tuple[Param, ...]:
+def _params(text: Text, found: list[Token], meta: Header, *, timed: bool) -> tuple[Param, ...]:
     types: dict[str, str] = {}
     for token in found:
         name, kind = token.parameter if token.kind == PARAM else ("", "")
@@ -66,6 +68,9 @@ def _params(text: Text, found: list[Token], meta: Header) -> tuple[Param, ...]:
             cause = f"parameter {name!r} is {types[name]} above and {kind} here"
             text.problem(token.line, cause, "one parameter, one type")
     defaults = _mapping(text, meta, "defaults", types)
+    if timed:
+        defaults = {**{k: v for k, v in macros.SPAN.items() if k in types}, **defaults}
+        _moments(text, defaults)
     described = _mapping(text, meta, "params", types)
     return tuple(
         Param(name, kind, defaults.get(name), described.get(name) or "", name not in defaults)
@@ -90,6 +95,18 @@ def _mapping(text: Text, meta: Header, key: str, params: dict[str, str]) -> dict
         hint = f"did you mean {near!r}?" if near else f"parameters: {known}"
         text.problem(line_of(text, str(name)), f"{key} names {name!r}, no parameter", hint)
     return {str(name): as_text(value) for name, value in values.items()}
+
+
+def _moments(text: Text, defaults: dict[str, str | None]) -> None:
+    """Defaults of `from` and `to` as the engine takes them."""
+    for name in ("from", "to"):
+        value = defaults.get(name)
+        if value is None:
+            continue
+        try:
+            defaults[name] = str(macros.moment(value))
+        except UsageError as error:
+            text.problem(line_of(text, name), f"{name}: {error.what}", error.next_step)
 
 
 def as_text(value: object) -> str | None:

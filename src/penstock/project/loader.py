@@ -13,6 +13,7 @@ from penstock.errors import InvalidProjectError, Problem
 from penstock.project import (
     alerts,
     cases,
+    dashboard_files,
     endpoints,
     graph,
     quality,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from penstock.project.dashboards import Dashboard
     from penstock.project.objects import Alert, Endpoint
 
 PROJECT_FILE = "penstock.toml"
@@ -129,16 +131,18 @@ class _Reader:
         tests = tuple(self._case(path) for path in self._files("tests", ".toml"))
         checks = tuple(self._endpoint(path) for path in self._files("checks", ".sql"))
         rules = tuple(rule for relation in relations for rule in self._rules(relation))
+        served = tuple(e for e in read if e)
         return Domain(
             self._name,
             self._database,
             self._folder,
             sources,
             graph.ordered(relations),
-            tuple(e for e in read if e),
+            served,
             cases=tuple(c for c in tests if c),
             checks=(*(c for c in checks if c), *rules),
             alerts=tuple(a for a in map(self._alert, self._files("alerts", ".sql")) if a),
+            dashboards=self._dashboards(served),
         )
 
     def _problem(self, path: Path, cause: str, hint: str = "", line: int = 0) -> None:
@@ -160,7 +164,7 @@ class _Reader:
     def _files(self, part: str, suffix: str) -> Iterator[Path]:
         """The files of one part by name; what does not belong there is a mistake."""
         folder = self._folder / part
-        allowed = {suffix, ".sql"} if part == "sources" else {suffix}
+        allowed = {suffix, ".sql"} if part in ("sources", "dashboards") else {suffix}
         for path in sorted(folder.iterdir()) if folder.is_dir() else ():
             if path.name[0] in "._" or path.name == "README.md":
                 continue
@@ -213,6 +217,16 @@ class _Reader:
         alert = alerts.alert(text, path, self._name, self._database)
         self._problems += text.problems
         return alert
+
+    def _dashboards(self, asked: tuple[Endpoint, ...]) -> tuple[Dashboard, ...]:
+        place = (self._name, self._database)
+        read = (
+            dashboard_files.dashboard_file(p, self._relative(p), place, asked, self._problems)
+            for p in self._files("dashboards", ".toml")
+        )
+        found = tuple(d for d in read if d)
+        self._problems += dashboard_files.unused(self._folder / "dashboards", found, self._root)
+        return found
 
     def _rules(self, relation: Relation) -> Iterator[Endpoint]:
         try:

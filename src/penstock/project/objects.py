@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from penstock.project.cases import Case
+    from penstock.project.dashboards import Dashboard
     from penstock.project.lexer import Token
 
 Stage = Literal["bronze", "silver", "gold"]
@@ -217,6 +218,7 @@ class Endpoint:
         params: in the order they are first used.
         reads: tables it reads, as written, each once.
         tokens: of `sql`, without comments.
+        written: the SELECT with its time macros, where it has some; `sql` has them written out.
     """
 
     domain: str
@@ -229,6 +231,7 @@ class Endpoint:
     params: tuple[Param, ...]
     reads: tuple[str, ...]
     tokens: tuple[Token, ...] = field(default=(), repr=False)
+    written: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,6 +305,7 @@ class Domain:
         cases: the tests, by name.
         checks: files and rules in headers; each is a SELECT whose rows are failures.
         alerts: by name.
+        dashboards: by name.
     """
 
     name: str
@@ -313,11 +317,13 @@ class Domain:
     cases: tuple[Case, ...] = ()
     checks: tuple[Endpoint, ...] = ()
     alerts: tuple[Alert, ...] = ()
+    dashboards: tuple[Dashboard, ...] = ()
 
     @property
     def queries(self) -> tuple[Endpoint, ...]:
         """Every SELECT that is asked of its relations."""
-        return (*self.endpoints, *self.checks, *(alert.query for alert in self.alerts))
+        drawn = (query for dashboard in self.dashboards for query in dashboard.queries)
+        return (*self.endpoints, *self.checks, *(alert.query for alert in self.alerts), *drawn)
 
     def relation(self, name: str) -> Relation:
         """A relation by name. Raises UsageError, with the nearest name, where there is none."""
@@ -330,6 +336,10 @@ class Domain:
     def endpoint(self, name: str) -> Endpoint:
         """An endpoint by name. Raises UsageError, with the nearest name, where there is none."""
         return _pick(self.endpoints, name, f"endpoint of {self.name}")
+
+    def dashboard(self, name: str) -> Dashboard:
+        """A dashboard by name. Raises UsageError, with the nearest name, where there is none."""
+        return _pick(self.dashboards, name, f"dashboard of {self.name}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -392,6 +402,10 @@ class Project:
     def alerts(self) -> tuple[Alert, ...]:
         """All alerts."""
         return tuple(alert for domain in self.domains for alert in domain.alerts)
+
+    def dashboards(self) -> tuple[Dashboard, ...]:
+        """All dashboards."""
+        return tuple(found for domain in self.domains for found in domain.dashboards)
 
     def first_silver(self, bronze: Relation) -> Relation | None:
         """The 1:1 silver of a bronze table: the relation whose view reads it; None without one."""

@@ -33,7 +33,8 @@ def problems(domain: Domain, root: Path) -> Iterator[Problem]:
         for statement in relation.statements:
             yield from fit.statement(relation, statement)
     yield from fit.cycle()
-    for endpoint in domain.endpoints:
+    drawn = (query for dashboard in domain.dashboards for query in dashboard.queries)
+    for endpoint in (*domain.endpoints, *drawn):
         yield from fit.endpoint(endpoint)
     for query in (*domain.checks, *(alert.query for alert in domain.alerts)):
         yield from fit.check(query)

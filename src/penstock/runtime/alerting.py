@@ -11,11 +11,13 @@ import structlog
 from penstock.alerts import look
 from penstock.alerts.delivery import Deliveries
 from penstock.alerts.webhook import Webhook
-from penstock.errors import PenstockError
-from penstock.store.incidents import Incidents
+from penstock.errors import DeliveryError, PenstockError, UsageError
+from penstock.project.alerts import filled
+from penstock.store.incidents import Delivery, Incident, Incidents
 
 if TYPE_CHECKING:
     import threading
+    from collections.abc import Mapping, Sequence
 
     from penstock.engine.client import Client
     from penstock.project.objects import Alert, Project
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 _IDLE = 0.5  # seconds between looks for what is due
 _LISTED = 200  # incidents of a document
+_TESTED = 20  # rows of a test
 _log = structlog.get_logger(__name__)
 
 
@@ -101,16 +104,60 @@ class Alerting:
         mine.at_ms, mine.took_ms = now, round((time.monotonic() - began) * 1000, 1)
         mine.due = began + alert.every
 
+    def test(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """Ask an alert now: what would fire, in its words; nothing of it is kept.
+
+        Args:
+            asked: `alert`, as domain/name; `send`, whether each who is named is sent a test.
+
+        Returns:
+            `rows` (key, message, row), and `sent` (channel, error) where tests were sent.
+
+        Raises:
+            UsageError: there is no such alert. EngineError: its query fails.
+        """
+        name = str(asked.get("alert", ""))
+        alerts = {f"{a.query.domain}/{a.name}": a for a in self.project.alerts()}
+        if name not in alerts:
+            known = ", ".join(sorted(alerts)) or "none"
+            raise UsageError(f"there is no alert called {name!r}", next_step=f"known: {known}")
+        alert = alerts[name]
+        rows = [
+            {"key": look.key_of(alert, row), "message": filled(alert, row), "row": row}
+            for row in look.ask(alert, self.client)
+        ]
+        wanted = alert.notify if asked.get("send") else ()
+        sent = [{"channel": each, "error": self._sent(alert, each, rows)} for each in wanted]
+        return {"alert": name, "rows": rows[:_TESTED], "total": len(rows), "sent": sent}
+
     def document(self) -> dict[str, Any]:
         """Alerts and their newest incidents, as JSON."""
         counts = self.incidents.counts()
+        newest = self.incidents.newest(_LISTED)
+        told = self.incidents.told(incident.id for incident in newest)
         return {
             "alerts": [self._document(alert, counts) for alert in self.project.alerts()],
             "incidents": [
                 {name: getattr(incident, name) for name in incident.__slots__}
-                for incident in self.incidents.newest(_LISTED)
+                | {"told": told.get(incident.id, [])}
+                for incident in newest
             ],
         }
+
+    def _sent(self, alert: Alert, channel: str, rows: Sequence[dict[str, Any]]) -> str:
+        """Send a test, about the first row where there is one; gives why that failed."""
+        now = time.time_ns() // 1_000_000
+        nothing: dict[str, Any] = {"key": "[]", "message": "nothing would fire now", "row": {}}
+        about = rows[0] if rows else nothing
+        incident = Incident(
+            0, alert.query.domain, alert.name, about["key"], "firing", alert.severity,
+            f"Test: {about['message']}", about["row"], now, now, now,
+        )  # fmt: skip
+        try:
+            self.deliveries.send(Delivery(0, channel, "test", 0, incident))
+        except DeliveryError as error:
+            return f"{error.what}; {error.next_step}" if error.next_step else error.what
+        return ""
 
     def _document(
         self, alert: Alert, counts: dict[tuple[str, str], dict[str, int]]
@@ -129,7 +176,12 @@ class Alerting:
             "pending": pending,
             "every_s": alert.every,
             "for_s": alert.wait,
+            "keep_s": alert.keep,
+            "key": list(alert.key),
             "notify": list(alert.notify),
+            "webhook": self.deliveries.webhook is not None,
+            "file": query.path.relative_to(self.project.root).as_posix(),
+            "sql": query.sql,
             "looked_ms": mine.at_ms,
             "took_ms": mine.took_ms,
             "error": mine.error,

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from penstock.store.check_results import CheckResults, Result
 
 _FIRST = 30.0  # seconds after the start: what was waiting has landed by then
+_SHOWN = 60  # results of a check that show how it went
 _log = structlog.get_logger(__name__)
 
 
@@ -54,18 +55,33 @@ class Checking:
                     _log.warning("check_not_run", check=check.name, reason=error.what)
 
     def document(self) -> dict[str, Any]:
-        """Checks and their newest results, as JSON."""
-        newest = self.results.newest()
-        return {"checks": [self._document(check, newest) for check in self.project.checks()]}
+        """Checks, their newest results and how those before ended, as JSON."""
+        newest, recent = self.results.newest(), self.results.recent(_SHOWN)
+        return {
+            "every_s": self.every,
+            "checks": [self._document(check, newest, recent) for check in self.project.checks()],
+        }
 
     def _document(
-        self, check: Endpoint, newest: Mapping[tuple[str, str], Result]
+        self,
+        check: Endpoint,
+        newest: Mapping[tuple[str, str], Result],
+        recent: Mapping[tuple[str, str], list[Result]],
     ) -> dict[str, Any]:
         result = newest.get((check.domain, check.name))
+        ruled, _, _ = check.name.partition(".")
         return {
             "domain": check.domain,
             "name": check.name,
+            "relation": ruled if "." in check.name else next(iter(check.reads), ""),
             "description": check.header.description,
+            "file": check.path.relative_to(self.project.root).as_posix(),
+            "line": check.line,
+            "sql": check.sql,
+            "history": [
+                {"at_ms": r.at_ms, "state": r.state, "failures": r.failures, "took_ms": r.took_ms}
+                for r in reversed(recent.get((check.domain, check.name), []))
+            ],
             "state": result.state if result else "waiting",
             "failures": result.failures if result else 0,
             "sample": result.sample if result else [],

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from penstock.engine.client import Client
-    from penstock.layers.landing import Hooks
+    from penstock.layers.landing import Hooks, Passage
     from penstock.project.objects import Project
     from penstock.settings import Settings
     from penstock.sources.http import Receipt
@@ -129,7 +129,11 @@ class Intake:
 
     def status(self) -> list[dict[str, Any]]:
         """How each source is, as documents; the counts of each are of one instant."""
-        return [self._status(lander) for lander in self.landers]
+        return [self.status_of(lander) for lander in self.landers]
+
+    def passages(self) -> dict[tuple[str, str], Passage]:
+        """The newest batch of each source that has landed one since the start."""
+        return {key_of(one): one.passage for one in list(self.landers) if one.passage}
 
     def blocked(self) -> bool:
         """Whether a source cannot land."""
@@ -174,7 +178,8 @@ class Intake:
             except (PenstockError, OSError) as error:  # the next sweep tries again
                 _log.error("sweep_failed", why=f"{type(error).__name__}: {error}")
 
-    def _status(self, lander: Lander) -> dict[str, Any]:
+    def status_of(self, lander: Lander) -> dict[str, Any]:
+        """How one source is, as a document; the counts are of one instant."""
         key = key_of(lander)
         with lander.counting:
             accepted, waiting = self.sources[key].spool.counts()

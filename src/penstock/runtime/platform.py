@@ -8,9 +8,12 @@
 
 from __future__ import annotations
 
+import shlex
 import threading
 import time
 from contextlib import ExitStack
+from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -38,14 +41,17 @@ from penstock.runtime.audit import audit, catch_up
 from penstock.runtime.changes import Changes
 from penstock.runtime.checking import Checking
 from penstock.runtime.freshness import Freshness
-from penstock.runtime.intake import Intake, landed
+from penstock.runtime.intake import Intake, key_of, landed
+from penstock.runtime.pace import Pace
 from penstock.runtime.pulse import Pulse
 from penstock.runtime.replaying import Replaying
 from penstock.runtime.shared import Shared
 from penstock.runtime.snapshot import Snapshots, discard
+from penstock.runtime.streams import Streams
 from penstock.serve.app import Application, Services
 from penstock.serve.cache import Versions
 from penstock.serve.idempotency import Idempotency
+from penstock.serve.session import Sessions
 from penstock.store.check_results import CheckResults
 from penstock.store.database import Store
 from penstock.store.journal import Journal
@@ -84,6 +90,8 @@ class Platform:
         self._application: Application | None = None
         self._versions = Versions()
         self._freshness = Freshness()
+        self._pace = Pace()
+        self.sessions = Sessions()
         self._adopting = threading.Lock()
         self._stop = threading.Event()
         self._opened = ExitStack()
@@ -177,6 +185,7 @@ class Platform:
         every = self.settings.seconds("checks_every")
         results = CheckResults(self.store)
         self.checking = Checking(self.project, self.client, results, every, self._stop)
+        self._streams = Streams(self.project, self._intake, self._pace, self.client)
 
     def application(self) -> Application:
         """The web application of this platform."""
@@ -195,10 +204,17 @@ class Platform:
                 snapshot=self.snapshot,
                 apply=self._apply,
                 replay=self.replay,
+                outlook=partial(self.replay, {"look": True}),
+                replaying=lambda: asdict(self._replaying.progress),
+                intake=self._streams.document,
                 alerts=self.alerting.document,
+                test_alert=self.alerting.test,
                 checks=self.checking.document,
+                passages=self._intake.passages,
                 saved=SavedQueries(self.store),
                 key=owner_key(self.data),
+                sessions=self.sessions,
+                open_command=f"penstock open --data {shlex.quote(str(self.data))}",
             )
         )
         return self._application
@@ -223,6 +239,7 @@ class Platform:
                 )
             applied = self.changes.apply(terms or Terms(unasked=True), project)
             self.project = self.alerting.project = self.checking.project = project
+            self._streams.project = project
             self._versions.bump(tuple({step.touched for step in applied.steps}))
             if self._application is not None:
                 self._application.adopt(project)
@@ -308,6 +325,7 @@ class Platform:
         in_flight = sum(s["in_flight"] for s in sources)
         return {
             "version": penstock.__version__,
+            "at": time.time_ns() // 1_000_000,
             "project": self.project.title or self.project.name,
             "adopted": self._adopted,
             "engine": {
@@ -429,6 +447,7 @@ class Platform:
     def _closed(self, lander: Lander, batch: Batch, received_ms: int) -> None:
         self._versions.bump(lander.target.tables)
         self._freshness.note(batch.rows, batch.closed_ms - received_ms)
+        self._pace.note(key_of(lander), batch.rows)
 
     def _ready(self) -> bool:
         up = self._engine is None or self._engine.state == "up"

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import threading
-from contextlib import ExitStack
+import time
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from penstock.errors import EngineError, LandingBlockedError, RefusedChangeError, UsageError
+from penstock.errors import (
+    EngineError,
+    LandingBlockedError,
+    PenstockError,
+    RefusedChangeError,
+    UsageError,
+)
 from penstock.layers.apply import alone
 from penstock.layers.conservation import compare
 from penstock.layers.judging import Asked
@@ -19,7 +26,7 @@ from penstock.project.objects import nearest
 from penstock.runtime.audit import has_rebooted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from penstock.layers.conservation import Difference
     from penstock.layers.judging import Verdict
@@ -29,6 +36,33 @@ if TYPE_CHECKING:
 
 _HOUR = 3600  # a deduplication window holds an hour of inserts: `penstock check` sees to it
 _log = structlog.get_logger(__name__)
+
+
+@dataclass
+class Progress:
+    """How far a replay is, or how the last one ended, for people who look meanwhile.
+
+    Attributes:
+        running: whether one runs.
+        runs: how many have ended since the start.
+        source: that was asked for; empty is all.
+        reason: what reasons had to start with.
+        landed: records so far.
+        stay: records that were looked at and stay dead letters; known at the end.
+        began_ms: epoch milliseconds; 0 before the first.
+        ended_ms: epoch milliseconds; 0 while it runs.
+        error: why it did not come to its end.
+    """
+
+    running: bool = False
+    runs: int = 0
+    source: str = ""
+    reason: str = ""
+    landed: int = 0
+    stay: int = 0
+    began_ms: int = 0
+    ended_ms: int = 0
+    error: str = ""
 
 
 @dataclass
@@ -48,6 +82,7 @@ class Replaying:
     changed: Callable[[tuple[str, ...]], None]
     stopping: Callable[[], bool]
     still: threading.Lock = field(default_factory=threading.Lock)
+    progress: Progress = field(default_factory=Progress, init=False)
     _stuck: str = field(default="", init=False)
 
     def run(self, asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -83,11 +118,36 @@ class Replaying:
             opened = tuple(intent.batch for intent in self.changes.ledger.open_intents())
             which = Asked(str(asked.get("reason", "")), upto, opened)
             look = bool(asked.get("look"))
-            found = {}
-            for lander in landers:
-                replayer = self._replayer(lander, still=self.still)
-                found[_name(lander)] = (replayer.outlook if look else replayer.run)(which)
+            if look:
+                found = {_name(each): self._replayer(each).outlook(which) for each in landers}
+            else:
+                with self._shown(asked) as progress:
+                    found = {
+                        _name(each): self._replayer(each, still=self.still).run(which)
+                        for each in landers
+                    }
+                    progress.stay = sum(verdict.stay for verdict in found.values())
         return _document(found, upto, landed=not look)
+
+    @contextmanager
+    def _shown(self, asked: Mapping[str, Any]) -> Iterator[Progress]:
+        """While this holds, a replay shows as running; then, how it ended."""
+        source, reason = str(asked.get("source", "")), str(asked.get("reason", ""))
+        self.progress = progress = Progress(
+            running=True, runs=self.progress.runs, source=source, reason=reason,
+            began_ms=time.time_ns() // 1_000_000,
+        )  # fmt: skip
+        try:
+            yield progress
+        except PenstockError as error:
+            progress.error = f"{error.what}; {error.next_step}" if error.next_step else error.what
+            raise
+        finally:
+            progress.ended_ms, progress.running = time.time_ns() // 1_000_000, False
+            progress.runs += 1
+
+    def _count(self, rows: int) -> None:
+        self.progress.landed += rows
 
     def resume(self) -> None:
         """Go on with a replay that a crash cut short; where that fails, it is shown as a problem.
@@ -123,7 +183,7 @@ class Replaying:
             int(project.inserts_per_second * _HOUR),
             self.changed,
         )
-        replayer.stopping = self.stopping
+        replayer.stopping, replayer.landed = self.stopping, self._count
         if still is not None:
             replayer.still = still
         return replayer

@@ -1,4 +1,4 @@
-"""What only the owner of the data directory may ask of a running platform."""
+"""What only the owner of the data directory may ask of a running platform: by key or session."""
 
 from __future__ import annotations
 
@@ -11,72 +11,90 @@ from starlette.responses import JSONResponse, Response
 
 from penstock.errors import InvalidProjectError, PenstockError, RefusedChangeError, UsageError
 from penstock.serve.problems import problem
+from penstock.serve.session import LINK_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from starlette.requests import Request
 
+    from penstock.serve.app import Services
+    from penstock.serve.session import Door
+
 
 class Admin:
-    """What takes the whole platform; the key of the data directory opens it.
+    """What changes or takes the platform.
+
+    The key of the data directory opens all of it; the session of a page opens what a person does
+    there: replay, and the test of an alert.
 
     Args:
-        key: the secret of `engine.key`.
-        apply: applies a plan with the landing held; gets `drop`, `forward_only`, `fingerprint` and
-            `project`, the folder that is meant; gives what was done.
-        snapshot: takes a snapshot into the data directory; gives its document.
-        replay: lands dead letters again that are good by now; gets `source`, `reason`, `upto` and
-            `project`, and `look`, which changes nothing; gives what becomes of them.
+        services: what does it, and the key.
+        door: knows the sessions.
     """
 
-    def __init__(
-        self,
-        key: str,
-        apply: Callable[[Mapping[str, Any]], dict[str, Any]],
-        snapshot: Callable[[], dict[str, Any]],
-        replay: Callable[[Mapping[str, Any]], dict[str, Any]],
-    ) -> None:
-        self._key, self._apply, self._snapshot = key, apply, snapshot
-        self._replay = replay
+    def __init__(self, services: Services, door: Door) -> None:
+        self._services, self._door = services, door
 
     async def apply(self, request: Request) -> Response:
-        """`POST /v1/admin/apply`."""
-        return await self._asked(request, self._apply, "Not applied")
+        """`POST /v1/admin/apply`: `drop`, `forward_only`, `fingerprint`, `project`."""
+        return self._stranger(request) or await _asked(request, self._services.apply, "Not applied")
 
     async def replay(self, request: Request) -> Response:
-        """`POST /v1/admin/replay`."""
-        return await self._asked(request, self._replay, "Not replayed")
+        """`POST /v1/admin/replay`: `source`, `reason`, `upto`, `look`, `project`."""
+        return self._stranger(request, page=True) or await _asked(
+            request, self._services.replay, "Not replayed"
+        )
+
+    async def test_alert(self, request: Request) -> Response:
+        """`POST /v1/admin/alerts/test`: `alert`, as domain/name, and `send`."""
+        return self._stranger(request, page=True) or await _asked(
+            request, self._services.test_alert, "Not tested"
+        )
 
     async def snapshot(self, request: Request) -> Response:
         """`POST /v1/admin/snapshot`: where it is and what is in it."""
         if (refused := self._stranger(request)) is not None:
             return refused
-        return JSONResponse(await asyncio.to_thread(self._snapshot))
+        return JSONResponse(await asyncio.to_thread(self._services.snapshot))
 
-    async def _asked(
-        self, request: Request, work: Callable[[Mapping[str, Any]], dict[str, Any]], refused: str
-    ) -> Response:
-        """Do what the body asks for; `refused` is the title of a refusal."""
-        if (stranger := self._stranger(request)) is not None:
-            return stranger
-        try:
-            body = json.loads(await request.body() or b"{}")
-            done = await asyncio.to_thread(work, body)
-        except ValueError:
-            return problem(400, "No JSON", "the body is no JSON", code="no_json")
-        except PenstockError as error:
-            return _refusal(error, refused)
-        return JSONResponse(done)
+    async def link(self, request: Request) -> Response:
+        """`POST /v1/admin/link`: the code of a link that opens one session."""
+        if (refused := self._stranger(request)) is not None:
+            return refused
+        document = {"once": self._services.sessions.offer(), "seconds": LINK_S}
+        return JSONResponse(document, headers={"Cache-Control": "no-store"})
 
-    def _stranger(self, request: Request) -> Response | None:
-        """The refusal of a request without the key; None where it has it."""
+    def _stranger(self, request: Request, *, page: bool = False) -> Response | None:
+        """The refusal of who may not ask; None where they may. `page`: a session will do."""
         sent = request.headers.get("authorization", "").removeprefix("Bearer ")
-        if hmac.compare_digest(sent.encode(), self._key.encode()):
+        if hmac.compare_digest(sent.encode(), self._services.key.encode()):
+            return None
+        if page and self._door.may(request):
             return None
         what = "only the owner of the data directory may ask for that"
         how = "Authorization: Bearer <engine.key>"
+        if page:
+            how += "; in the page: open the link that `penstock open` prints"
         return problem(401, "No key", what, code="no_key", next_step=how)
+
+
+async def _asked(
+    request: Request, work: Callable[[Mapping[str, Any]], dict[str, Any]], refused: str
+) -> Response:
+    """Do what the body asks for; `refused` is the title of a refusal."""
+    try:
+        body = json.loads(await request.body() or b"{}")
+        if not isinstance(body, dict):
+            return problem(400, "No object", "the body is no JSON object", code="no_object",
+                           next_step="send {} where there is nothing to say")  # fmt: skip
+        done = await asyncio.to_thread(work, body)
+    except ValueError:
+        return problem(400, "No JSON", "the body is no JSON", code="no_json",
+                       next_step="send a JSON object, such as {}")  # fmt: skip
+    except PenstockError as error:
+        return _refusal(error, refused)
+    return JSONResponse(done)
 
 
 def _refusal(error: PenstockError, title: str) -> Response:

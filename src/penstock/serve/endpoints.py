@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, Any, cast
 
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
 from penstock.errors import UsageError
 from penstock.serve.params import bind
+from penstock.serve.timings import Timings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from penstock.engine.client import Client
     from penstock.project.objects import Endpoint, Project
     from penstock.serve.cache import Answer, Cache
+    from penstock.serve.timings import Outcome, Timing
 
 # Suffix → ClickHouse format and media type.
 FORMATS = {
@@ -30,6 +33,8 @@ FORMATS = {
 }
 # How long a query took would give equal answers different tags.
 _SETTINGS = {"output_format_write_statistics": "0"}
+# The page draws times: with their zone, whatever the server's is.
+_PAGE, _ISO = "JSONColumns", {"date_time_output_format": "iso"}
 
 
 class Endpoints:
@@ -44,11 +49,14 @@ class Endpoints:
     def __init__(self, project: Project, client: Client, cache: Cache) -> None:
         self._project, self._client, self._cache = project, client, cache
         self.version = 0
+        self._asked, self._live = Timings(), Timings()
 
     def adopt(self, project: Project) -> None:
         """Answer by another version of the project; `version` counts them."""
         self._project = project
         self.version += 1
+        for timings in (self._asked, self._live):
+            timings.keep((e.domain, e.name) for e in project.endpoints())
 
     async def __call__(self, request: Request) -> Response:
         """Answer one request.
@@ -61,16 +69,59 @@ class Endpoints:
             raise UsageError(
                 f"there is no format {suffix!r}", next_step=f"known: {', '.join(FORMATS)}"
             )
-        endpoint = self.find(request.path_params.get("domain"), name)
+        place = request.path_params
+        if "dashboard" in place:
+            endpoint = self.panel(place["domain"], place["dashboard"], name)
+        else:
+            endpoint = self.find(place.get("domain"), name)
+        began = time.perf_counter()
         answer, state = await self.answer(endpoint, dict(request.query_params), FORMATS[suffix][0])
         headers = {
             "ETag": answer.etag,
             "Cache-Control": "private, no-cache",
             "X-Cache": state,
+            "Server-Timing": f"answer;dur={(time.perf_counter() - began) * 1000:.2f}",
         }
         if answer.etag in request.headers.get("if-none-match", ""):
             return Response(status_code=304, headers=headers)
         return Response(answer.body, headers=headers, media_type=FORMATS[suffix][1])
+
+    async def listing(self, _request: Request) -> Response:
+        """`GET /v1/endpoints`: each with its SQL, its parameters and how it fares."""
+        return JSONResponse(
+            {
+                "formats": list(FORMATS),
+                "endpoints": [self._document(endpoint) for endpoint in self._project.endpoints()],
+            }
+        )
+
+    def timings(self) -> list[tuple[str, str, Timing]]:
+        """Domain, name and timing of each endpoint, of requests alone."""
+        return [
+            (e.domain, e.name, self._asked.of((e.domain, e.name)))
+            for e in self._project.endpoints()
+        ]
+
+    def _document(self, endpoint: Endpoint) -> dict[str, Any]:
+        key = (endpoint.domain, endpoint.name)
+        return {
+            "domain": endpoint.domain,
+            "name": endpoint.name,
+            "description": endpoint.header.description,
+            "params": [
+                {"name": p.name, "type": p.type, "default": p.default, "required": p.required,
+                 "description": p.description}
+                for p in endpoint.params
+            ],
+            "reads": list(endpoint.reads),
+            "database": endpoint.database,
+            "cache": endpoint.header.text("cache"),
+            "max_stale": endpoint.header.text("max_stale"),
+            "file": endpoint.path.relative_to(self._project.root).as_posix(),
+            "sql": endpoint.sql,
+            "asked": self._asked.of(key).document(),
+            "live": self._live.of(key).document(),
+        }  # fmt: skip
 
     def find(self, domain: str | None, name: str) -> Endpoint:
         """An endpoint by name; the domain may be left out while the name is unique.
@@ -86,6 +137,14 @@ class Endpoints:
             raise UsageError(f"{name!r} names no single endpoint", next_step=f"known: {names}")
         return found[0]
 
+    def panel(self, domain: str, dashboard: str, name: str) -> Endpoint:
+        """What a panel asks that has a SELECT of its own.
+
+        Raises:
+            UsageError: there is none.
+        """
+        return self._project.domain(domain).dashboard(dashboard).query(name)
+
     async def answer(
         self, endpoint: Endpoint, given: Mapping[str, str], form: str, *, stale: bool = True
     ) -> tuple[Answer, str]:
@@ -99,16 +158,23 @@ class Endpoints:
         # query had begun before.
         key = (endpoint.domain, endpoint.name, form, *(f"{k}={v}" for k, v in params.items()))
         key += (endpoint.sql,)
-        return await self._cache.get(
-            endpoint,
-            key,
-            lambda: asyncio.to_thread(
-                self._client.fetch,
-                endpoint.sql,
-                form,
-                database=endpoint.database,
-                params=params,
-                settings=_SETTINGS,
-            ),
-            stale=stale,
-        )
+        timings = self._asked if stale else self._live  # who will not have a stale one is a tile
+        began, outcome = time.perf_counter(), "error"
+        try:
+            answer, outcome = await self._cache.get(
+                endpoint,
+                key,
+                lambda: asyncio.to_thread(
+                    self._client.fetch,
+                    endpoint.sql,
+                    form,
+                    database=endpoint.database,
+                    params=params,
+                    settings=_SETTINGS | _ISO if form == _PAGE else _SETTINGS,
+                ),
+                stale=stale,
+            )
+        finally:
+            took = time.perf_counter() - began
+            timings.note((endpoint.domain, endpoint.name), cast("Outcome", outcome), took)
+        return answer, outcome

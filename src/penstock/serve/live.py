@@ -37,7 +37,8 @@ _TICK = 0.25  # seconds: at most four frames a second
 _STATUS = 1.0
 _KEEP_ALIVE = 15.0
 _CLOCK = 1.0  # a tile that looks at the clock is asked at least this often
-_MOST_TILES = 20
+_MOST_TILES = 32  # a dashboard has up to 24
+_ON_REQUEST = frozenset({"flow"})  # documents that cost a query: for those only who ask for them
 _log = structlog.get_logger(__name__)
 
 
@@ -46,8 +47,12 @@ class Viewer:
     """One tab: the newest frame of each tile that it has not been sent yet.
 
     A slow tab misses frames in between, never the newest.
+
+    Attributes:
+        also: documents it asked for beside those that everybody gets.
     """
 
+    also: frozenset[str] = frozenset()
     pending: dict[str, bytes] = field(default_factory=dict)
     wake: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -55,6 +60,10 @@ class Viewer:
         """Put a frame in place of an older one of the same name."""
         self.pending[name] = frame
         self.wake.set()
+
+    def wants(self, document: str) -> bool:
+        """Whether a document goes to this tab."""
+        return document not in _ON_REQUEST or document in self.also
 
 
 @dataclass(eq=False)
@@ -93,6 +102,9 @@ class Live:
     async def __call__(self, request: Request) -> StreamingResponse:
         """Open a stream: `?tile=domain/endpoint?param=value`, as often as there are tiles.
 
+        A panel's own query is `domain/dashboard/panel`; `#5s` at the end asks every five seconds.
+        With `also=flow`, the figures of the graph as well.
+
         Raises:
             BadInputError: there are too many tiles.
         """
@@ -106,7 +118,7 @@ class Live:
             )
         tiles = [self._tiles.get(name) or Tile(name) for name in names]
         return StreamingResponse(
-            self._stream(tiles),
+            self._stream(tiles, frozenset(request.query_params.getlist("also"))),
             media_type="text/event-stream",
             headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
         )
@@ -123,29 +135,38 @@ class Live:
             if task is not None:
                 task.cancel()
 
-    def _find(self, name: str) -> tuple[Endpoint, dict[str, str]]:
-        """The endpoint and the parameters that a tile's name says, as the project is now."""
+    def _find(self, name: str) -> tuple[Endpoint, dict[str, str], float]:
+        """The endpoint, the parameters and the pace that a tile's name says, as the project is now.
+
+        The pace is seconds between two looks, at least.
+        """
         try:
             parts = urlsplit(name)
         except ValueError as error:
             raise UsageError(
                 f"{name!r} names no tile", next_step="write domain/endpoint?parameter=value"
             ) from error
-        domain, _, endpoint = parts.path.strip("/").rpartition("/")
-        found = self._endpoints.find(domain or None, endpoint)
+        place, _, endpoint = parts.path.strip("/").rpartition("/")
+        domain, _, dashboard = place.partition("/")
+        if dashboard:
+            found = self._endpoints.panel(domain, dashboard, endpoint)
+        else:
+            found = self._endpoints.find(domain or None, endpoint)
         params = dict(parse_qsl(parts.query, keep_blank_values=True))
         bind(found, params)
-        return found, params
+        pace = duration(parts.fragment or found.header.text("refresh") or "250ms")
+        return found, params, max(_TICK, pace)
 
-    async def _stream(self, tiles: list[Tile]) -> AsyncIterator[bytes]:
-        viewer = Viewer()
+    async def _stream(self, tiles: list[Tile], also: frozenset[str]) -> AsyncIterator[bytes]:
+        viewer = Viewer(also)
         self._viewers.add(viewer)
         try:
             for tile in tiles:
                 self._join(self._tiles.setdefault(tile.name, tile), viewer)
             self._start_ticker()
             for name, frame in self._last.items():
-                viewer.send(name, frame)
+                if viewer.wants(name):
+                    viewer.send(name, frame)
             yield b"retry: 1000\n\n"
             while True:
                 with contextlib.suppress(TimeoutError):
@@ -184,9 +205,8 @@ class Live:
             tables: tuple[str, ...] = ()
             seen = self._versions.of(tables)
             try:
-                endpoint, params = self._find(tile.name)
+                endpoint, params, pace = self._find(tile.name)
                 tables = tables_of(endpoint)
-                pace = max(_TICK, duration(endpoint.header.text("refresh") or "250ms"))
                 seen = self._versions.of(tables)
                 frame = await self._ask(tile, endpoint, params)
             except PenstockError as error:
@@ -204,13 +224,16 @@ class Live:
     async def _ask(self, tile: Tile, endpoint: Endpoint, params: dict[str, str]) -> bytes:
         """The tile's frame where it differs from the last, or nothing."""
         # One query serves all viewers already: a tile has no need of an older answer.
+        began = time.monotonic()
         answer, _ = await self._endpoints.answer(endpoint, params, "JSONColumns", stale=False)
         if answer.body == tile.body:
             return b""
         tile.body = answer.body
         # The engine's bytes go out as they are; a line break would end the event's data.
         columns = answer.body.replace(b"\n", b"")
-        head = json.dumps({"tile": tile.name, "at": int(time.time() * 1000)})[:-1].encode()
+        took = int((time.monotonic() - began) * 1000)
+        said = {"tile": tile.name, "at": int(time.time() * 1000), "took": took}
+        head = json.dumps(said)[:-1].encode()
         tile.frame = _event("tile", head + b', "columns": ' + columns + b"}")
         return tile.frame
 
@@ -221,6 +244,8 @@ class Live:
     async def _tick(self) -> None:
         while self._viewers:
             for name, get in self._documents.items():
+                if not any(viewer.wants(name) for viewer in self._viewers):
+                    continue
                 try:
                     frame = _event(name, await get())
                 except PenstockError as error:
@@ -229,7 +254,8 @@ class Live:
                 if name == "status" or frame != self._last.get(name):
                     self._last[name] = frame
                     for viewer in self._viewers:
-                        viewer.send(name, frame)
+                        if viewer.wants(name):
+                            viewer.send(name, frame)
             await asyncio.sleep(_STATUS)
 
 

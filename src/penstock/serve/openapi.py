@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import penstock
 from penstock.engine.analysts import MAX_ROWS
-from penstock.engine.process import State
 from penstock.engine.questions import EXPLANATIONS
 from penstock.inflate import ENCODINGS
-from penstock.layers.landing import StateName
-from penstock.project.objects import Severity
+from penstock.project import macros
 from penstock.serve.endpoints import FORMATS
+from penstock.serve.schemas import SCHEMAS, TEXT
 from penstock.serve.sql import FORMATS as SQL_FORMATS
-from penstock.store.check_results import ResultState
-from penstock.store.incidents import IncidentState
 
 if TYPE_CHECKING:
     from penstock.project.objects import Endpoint, Project, Source
@@ -42,7 +39,7 @@ def document(project: Project) -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {"title": project.title or project.name, "version": penstock.__version__},
         "paths": paths,
-        "components": {"schemas": _SCHEMAS},
+        "components": {"schemas": SCHEMAS},
     }
 
 
@@ -91,7 +88,9 @@ def _endpoint(endpoint: Endpoint) -> dict[str, Any]:
     ]
     for param in endpoint.params:
         schema = _schema(param.type)
-        if param.default is not None:
+        if endpoint.written and param.name in ("from", "to"):
+            schema = {"type": "string", "default": macros.spoken(int(param.default or 0))}
+        elif param.default is not None:
             schema["default"] = _default(param.default, schema["type"])
         parameters.append(
             {
@@ -131,27 +130,39 @@ def _default(text: str, kind: str) -> str | float:
     return int(text) if kind == "integer" else float(text)
 
 
-def _get(summary: str, operation: str, schema: str = "") -> dict[str, Any]:
+def _get(summary: str, operation: str, schema: str = "", **examples: str) -> dict[str, Any]:
+    """A path to read; `examples` are its parameters, each with a value that answers."""
     media: dict[str, Any] = {"schema": {"$ref": f"#/components/schemas/{schema}"} if schema else {}}
     answer = {"description": summary, "content": {"application/json": media}}
-    return {"get": {"operationId": operation, "summary": summary, "responses": {"200": answer}}}
+    get = {"operationId": operation, "summary": summary, "responses": {"200": answer}}
+    parameters = [
+        {"name": name, "in": "path", "required": True, "schema": TEXT,
+         "example": value}
+        for name, value in examples.items()
+    ]  # fmt: skip
+    return {"get": {**get, "parameters": parameters} if parameters else get}
 
 
-def _object(**properties: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON Schema
-    """An object that has all of these; but what is named `next` may be left out."""
-    required = [name for name in properties if name != "next"]
-    return {"type": "object", "properties": properties, "required": required}
+def _passage() -> dict[str, Any]:
+    """The next batch of a source."""
+    summary = "The next batch of a source, with the times of its way"
+    path = _get(summary, "passage", "Follow", domain="homes", name="readings")
+    wait = {
+        "name": "wait",
+        "in": "query",
+        "required": False,
+        "description": "0: say at once that there is none, and what time it is",
+        "schema": {"type": "integer", "enum": [0]},
+        "example": "0",
+    }
+    path["get"]["parameters"].append(wait)
+    return path
 
 
-def _list(items: dict[str, Any], description: str = "") -> dict[str, Any]:
-    said = {"description": description} if description else {}
-    return {"type": "array", "items": items, **said}
-
-
-def _named(path: dict[str, Any], name: str) -> dict[str, Any]:
-    """A path with a parameter in it."""
-    own = {"name": name, "in": "path", "required": True, "schema": _TEXT}
-    return {method: {**operation, "parameters": [own]} for method, operation in path.items()}
+def _at(path: dict[str, Any], *names: str) -> dict[str, Any]:
+    """A path whose operations have the parameters that stand in it."""
+    found = [{"name": name, "in": "path", "required": True, "schema": TEXT} for name in names]
+    return {method: {**operation, "parameters": found} for method, operation in path.items()}
 
 
 def _sql() -> dict[str, Any]:
@@ -172,10 +183,10 @@ def _sql() -> dict[str, Any]:
             "operationId": "sql",
             "summary": "Run one SELECT over silver and gold, within the limits of analysts",
             "parameters": [
-                {"name": name, "in": "query", "description": said, "schema": {**_TEXT, **schema}}
+                {"name": name, "in": "query", "description": said, "schema": {**TEXT, **schema}}
                 for name, said, schema in words
             ],
-            "requestBody": {"required": True, "content": {"text/plain": {"schema": _TEXT}}},
+            "requestBody": {"required": True, "content": {"text/plain": {"schema": TEXT}}},
             "responses": {
                 "200": {"description": "rows, in the asked format", "content": media},
                 **{str(status): refused for status in (400, 403, 409, 413, 429, 503, 504)},
@@ -198,7 +209,7 @@ def _delete(summary: str, operation: str) -> dict[str, Any]:
 
 def _live() -> dict[str, Any]:
     """The event stream; the document of each event has the schema of its name."""
-    path = _get("Server-sent events: tile, problem, status, dead_letters, bye", "live")
+    path = _get("Server-sent events: tile, problem, status, dead_letters, needs, flow, bye", "live")
     tile = {
         "name": "tile",
         "in": "query",
@@ -206,34 +217,61 @@ def _live() -> dict[str, Any]:
         "description": "domain/endpoint?param=value; as often as there are tiles",
         "schema": {"type": "string"},
     }
-    names = ("Tile", "TileProblem", "Status", "DeadLetters")
+    also = {
+        "name": "also",
+        "in": "query",
+        "required": False,
+        "description": "`flow`: the figures of the graph, once a second",
+        "schema": {"type": "string", "enum": ["flow"]},
+    }
+    names = ("Tile", "TileProblem", "Status", "DeadLetters", "Needs", "FlowFigures")
     events = {"oneOf": [{"$ref": f"#/components/schemas/{name}"} for name in names]}
-    path["get"]["parameters"] = [tile]
+    path["get"]["parameters"] = [tile, also]
     path["get"]["responses"]["200"]["content"] = {"text/event-stream": {"schema": events}}
     return path
 
 
-_WHOLE = {"type": "integer"}
-_TEXT = {"type": "string"}
-_REAL = {"type": "number"}
-_MAYBE = {"type": ["integer", "null"]}
-_PROBLEM_FIELDS = {
-    "type": _TEXT, "title": _TEXT, "status": _WHOLE, "detail": _TEXT, "code": _TEXT, "next": _TEXT,
-    "reference": _TEXT,
-}  # fmt: skip
 _PLATFORM = {
     "/v1/status": _get("How the platform is: sources, freshness, balance", "status", "Status"),
     "/v1/dead-letters": _get(
         "Newest dead letters, of all domains or of one", "dead_letters", "DeadLetters"
     ),
+    "/v1/dead-letters/groups": _get(
+        "Dead letters by source and reason", "dead_letter_groups", "DeadLetterGroups"
+    ),
+    "/v1/dead-letters/outlook": _get(
+        "What would become of the dead letters by the SQL of now", "outlook", "Outlook"
+    ),
+    "/v1/dead-letters/replay": _get("How far a replay is", "replaying", "Replaying"),
+    "/v1/dead-letters/{domain}/{source}/{part}/{pos}": _at(
+        _get("One dead letter, whole", "dead_letter", "DeadLetter"),
+        "domain",
+        "source",
+        "part",
+        "pos",
+    ),
+    "/v1/sources": _get("Sources: where each stands, how fast it goes", "sources", "Sources"),
+    "/v1/endpoints": _get("Endpoints: SQL, parameters, timings", "endpoints", "Endpoints"),
+    "/v1/session": _get("Whether this page may act", "session", "Session"),
     "/v1/alerts": _get("Alerts, and the incidents that fired last", "alerts", "Alerts"),
+    "/v1/dashboards": _get("Dashboards as their files say", "dashboards", "Dashboards"),
     "/v1/checks": _get("Checks of the data, and what each gave last", "checks", "Checks"),
+    "/v1/flow": _get("The project as a graph", "flow", "Flow"),
+    "/v1/flow/{domain}/{name}": _get(
+        "One relation: its file, columns, a few rows, checks", "flow_relation", "FlowDetail",
+        domain="homes", name="readings",
+    ),
+    "/v1/flow/{domain}/{folder}/{name}": _get(
+        "One source, endpoint or alert (`sources`, `serve`, `alerts`)", "flow_part", "FlowDetail",
+        domain="homes", folder="sources", name="readings",
+    ),
+    "/v1/flow/{domain}/sources/{name}/passage": _passage(),
     "/v1/sql": _sql(),
     "/v1/sql/schema": _get("What a statement may name", "sql_schema", "SqlSchema"),
     "/v1/sql/functions": _get("Functions it may call", "sql_functions", "SqlFunctions"),
     "/v1/sql/saved": _get("Statements kept under names", "sql_saved", "SavedQueries"),
-    "/v1/sql/saved/{name}": _named(_saved_query(), "name"),
-    "/v1/sql/{id}": _named(
+    "/v1/sql/saved/{name}": _at(_saved_query(), "name"),
+    "/v1/sql/{id}": _at(
         {
             **_get("How far a statement is", "sql_progress", "SqlProgress"),
             "delete": _delete("End a statement", "sql_cancel"),
@@ -245,133 +283,4 @@ _PLATFORM = {
     "/healthz": _get("The process answers", "healthz"),
     "/readyz": _get("The engine answers and no source is blocked", "readyz"),
     "/metrics": _get("Prometheus text", "metrics"),
-}
-_SAVED = _object(
-    name=_TEXT, sql=_TEXT, database=_TEXT, saved_ms=_WHOLE,
-    settings={"type": "object", "description": "how the page shows it", "additionalProperties": {}},
-)  # fmt: skip
-_SCHEMAS = {
-    "Problem": _object(**_PROBLEM_FIELDS),
-    "Accepted": _object(accepted=_WHOLE, source=_TEXT),
-    "Landed": _object(
-        accepted=_WHOLE,
-        source=_TEXT,
-        stored=_WHOLE,
-        dead=_WHOLE,
-        dead_letters={  # the first hundred; rows count from 0
-            "type": "array",
-            "items": _object(row=_WHOLE, reason=_TEXT),
-        },
-    ),
-    "Status": _object(
-        version=_TEXT,
-        project=_TEXT,
-        adopted={**_WHOLE, "description": "how often the files were taken up since the start"},
-        engine=_object(state={"type": "string", "enum": list(get_args(State))}, version=_TEXT),
-        sources=_list(
-            _object(
-                domain=_TEXT, source=_TEXT,
-                state={"type": "string", "enum": list(get_args(StateName))}, reason=_TEXT,
-                accepted=_WHOLE, landed=_WHOLE, good=_WHOLE, dead=_WHOLE, in_flight=_WHOLE,
-            )
-        ),
-        freshness_ms=_object(p50=_WHOLE, p99=_WHOLE, now=_WHOLE),
-        rows_per_s=_REAL,
-        balance=_object(
-            received=_WHOLE, silver=_WHOLE, dead_letters=_WHOLE, in_flight=_WHOLE,
-            difference=_WHOLE,
-        ),
-        problems=_list(
-            _object(file=_TEXT, line=_WHOLE, cause=_TEXT, hint=_TEXT),
-            "mistakes in the project's files as saved; those before are served",
-        ),
-        filling=_list(
-            _object(relation=_TEXT, done=_WHOLE, slices=_WHOLE),
-            "relations that are being filled anew, as `database.name`",
-        ),
-        history={**_object(done=_WHOLE, target=_WHOLE), "type": ["object", "null"]},
-    ),
-    "Alerts": _object(
-        alerts=_list(
-            _object(
-                domain=_TEXT, name=_TEXT, description=_TEXT,
-                severity={"type": "string", "enum": list(get_args(Severity))},
-                state={"type": "string", "enum": ["ok", "pending", "firing", "error"]},
-                firing=_WHOLE, pending=_WHOLE, every_s=_REAL, for_s=_REAL,
-                notify=_list(_TEXT), looked_ms=_WHOLE, took_ms=_REAL, error=_TEXT,
-            )
-        ),
-        incidents=_list(
-            _object(
-                id=_WHOLE, domain=_TEXT, alert=_TEXT,
-                key={**_TEXT, "description": "values of the key's columns, as JSON"},
-                state={"type": "string", "enum": list(get_args(IncidentState))},
-                severity={"type": "string", "enum": list(get_args(Severity))},
-                message=_TEXT,
-                row={"type": "object", "description": "the last row: its evidence"},
-                since_ms=_WHOLE, seen_ms=_WHOLE, fired_ms=_MAYBE, resolved_ms=_MAYBE,
-            ),
-            "those that fire, then those that fired last",
-        ),
-    ),
-    "Checks": _object(
-        checks=_list(
-            _object(
-                domain=_TEXT, name=_TEXT, description=_TEXT,
-                state={"type": "string", "enum": ["waiting", *get_args(ResultState)]},
-                failures=_WHOLE, sample=_list({"type": "object"}, "the first rows that fail"),
-                at_ms=_WHOLE, took_ms=_WHOLE, error=_TEXT,
-            )
-        ),
-    ),
-    "SqlSchema": _object(
-        open={"type": "boolean", "description": "whether the engine has the guard it needs"},
-        reason=_TEXT,
-        engine={**_TEXT, "description": "address of the engine, for programs"},
-        limits=_object(rows=_WHOLE, bytes=_WHOLE),
-        relations=_list(
-            _object(
-                database=_TEXT, domain=_TEXT, name=_TEXT, kind=_TEXT, description=_TEXT,
-                stage={"type": "string", "enum": ["silver", "gold"]},
-                columns=_list(
-                    _object(name=_TEXT, type=_TEXT, comment=_TEXT, sorted={"type": "boolean"})
-                ),
-            )
-        ),
-    ),
-    "SqlFunctions": _object(
-        functions=_list(_object(name=_TEXT, form=_TEXT, aggregates={"type": "boolean"})),
-    ),
-    "SqlProgress": _object(
-        state={"type": "string", "enum": ["waiting", "running", "ended"]}, elapsed_ms=_WHOLE,
-        read_rows=_WHOLE, read_bytes=_WHOLE, total_rows=_WHOLE, memory=_WHOLE,
-    ),
-    "SqlProblem": {
-        **_object(**_PROBLEM_FIELDS),
-        "properties": {
-            **_PROBLEM_FIELDS, "name": {**_TEXT, "description": "ClickHouse's name of the error"},
-            "line": _WHOLE, "column": _WHOLE, "length": _WHOLE,
-        },
-    },
-    "SavedQuery": _SAVED,
-    "SavedQueries": _object(queries=_list(_SAVED)),
-    "DeadLetters": _object(
-        total=_WHOLE,
-        items=_list(
-            _object(
-                domain=_TEXT, source=_TEXT, part=_WHOLE, pos=_WHOLE, reason=_TEXT,
-                ingested_ms=_WHOLE, raw=_TEXT,
-            )
-        ),
-    ),
-    "Tile": _object(
-        tile=_TEXT,
-        at={**_WHOLE, "description": "when it was asked, epoch ms"},
-        columns={
-            "description": "each column's values, all of one length",
-            "type": "object",
-            "additionalProperties": _list({}),
-        },
-    ),
-    "TileProblem": _object(tile=_TEXT, **_PROBLEM_FIELDS),
 }  # fmt: skip

@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from penstock.errors import BadInputError
+from penstock.errors import BadInputError, UsageError
+from penstock.project import macros
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,9 +47,28 @@ def bind(endpoint: Endpoint, given: Mapping[str, str]) -> dict[str, str | None]:
             next_step=f"add ?{missing[0]}=…",
         )
     values = {p.name: given.get(p.name, p.default) for p in endpoint.params}
+    if endpoint.written:
+        _bind_span(values, given)
     for param in endpoint.params:
         _check_range(param, values[param.name])
     return values
+
+
+def _bind_span(values: dict[str, str | None], given: Mapping[str, str]) -> None:
+    """`from` and `to` as macros read them; the step where it is not asked for."""
+    span = []
+    for name in ("from", "to"):
+        text = values.get(name)
+        try:
+            span.append(macros.moment(text if text is not None else macros.SPAN[name]))
+        except UsageError as error:
+            raise BadInputError(
+                400, "Bad parameter", f"{name}: {error.what}", next_step=error.next_step
+            ) from error
+        if name in values:
+            values[name] = str(span[-1])
+    if "interval_s" in values and "interval_s" not in given:
+        values["interval_s"] = str(macros.step(*span))
 
 
 def _check_range(param: Param, value: str | None) -> None:

@@ -15,7 +15,7 @@ import time
 import uuid
 import zlib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from penstock import durable
 from penstock.errors import DataDirError, PenstockError, SpoolFullError
@@ -67,6 +67,13 @@ class Kept:
     segments: list[Path]
     size: int
     waiting: int
+
+
+class End(NamedTuple):
+    """A position that a log goes up to: the next row of a segment."""
+
+    part: int
+    pos: int
 
 
 class Spool:
@@ -254,6 +261,14 @@ class Spool:
         """Records acknowledged since start, and records waiting, at one instant."""
         with self._lock:
             return self._accepted, self._rows_waiting()
+
+    def ends(self) -> tuple[End, End]:
+        """Where what was acknowledged ends, and where what is landed does, at one instant."""
+        with self._lock:
+            newest = max(self._segments, default=0)
+            rows = self._segments[newest].rows if newest in self._segments else 0
+            waiting = min((n for n, s in self._segments.items() if s.frames), default=newest)
+            return End(newest, rows), End(waiting, self._landed.get(waiting, 0))
 
     @property
     def rows_waiting(self) -> int:

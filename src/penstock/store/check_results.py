@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import sqlalchemy as sa
@@ -78,6 +78,22 @@ class CheckResults:
         query = sa.select(CHECK_RESULT).where(one).order_by(CHECK_RESULT.c.id.desc()).limit(limit)
         with self._store.reading() as connection:
             return [_read(row) for row in connection.execute(query)]
+
+    def recent(self, each: int) -> dict[tuple[str, str], list[Result]]:
+        """(domain, name) → its last results, the newest first, their samples left out.
+
+        Args:
+            each: most of one check.
+        """
+        same = (CHECK_RESULT.c.domain, CHECK_RESULT.c.name)
+        place = sa.func.row_number().over(partition_by=same, order_by=CHECK_RESULT.c.id.desc())
+        ranked = sa.select(CHECK_RESULT, place.label("place")).subquery()
+        query = sa.select(ranked).where(ranked.c.place <= each).order_by(ranked.c.id.desc())
+        found: dict[tuple[str, str], list[Result]] = {}
+        with self._store.reading() as connection:
+            for row in connection.execute(query):
+                found.setdefault((row.domain, row.name), []).append(replace(_read(row), sample=[]))
+        return found
 
 
 def _read(row: sa.Row[Any]) -> Result:

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from penstock.store.database import Store
 
 IncidentState = Literal["pending", "firing", "resolved"]
-Event = Literal["fired", "resolved"]
+Event = Literal["fired", "resolved", "test"]
+"""What is told of an incident; a `test` is told of one that is not there, and is not stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,18 +166,26 @@ class Incidents:
 
     def deliveries(self, incident: int) -> list[dict[str, Any]]:
         """Who was to be told of an incident, and whether they were."""
-        query = sa.select(DELIVERY).where(DELIVERY.c.incident_id == incident)
+        return self.told([incident]).get(incident, [])
+
+    def told(self, incidents: Iterable[int]) -> dict[int, list[dict[str, Any]]]:
+        """Number of an incident → who was to be told of it, and whether they were."""
+        query = sa.select(DELIVERY).where(DELIVERY.c.incident_id.in_(list(incidents)))
+        found: dict[int, list[dict[str, Any]]] = {}
         with self._store.reading() as connection:
-            return [
-                {name: getattr(row, name) for name in
-                 ("id", "channel", "event", "state", "attempts", "error", "ended_ms")}
-                for row in connection.execute(query.order_by(DELIVERY.c.id))
-            ]  # fmt: skip
+            for row in connection.execute(query.order_by(DELIVERY.c.id)):
+                found.setdefault(row.incident_id, []).append(_shown(row))
+        return found
 
     def _delivery(self, delivery: Delivery, **values: object) -> None:
         with self._store.writing() as connection:
             one = DELIVERY.c.id == delivery.id
             connection.execute(sa.update(DELIVERY).where(one).values(**values))
+
+
+def _shown(delivery: sa.Row[Any]) -> dict[str, Any]:
+    names = ("id", "channel", "event", "state", "attempts", "error", "ended_ms")
+    return {name: getattr(delivery, name) for name in names}
 
 
 def _write(connection: sa.Connection, incident: Incident) -> int:

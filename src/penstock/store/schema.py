@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-HEAD = "0010"
+HEAD = "0008"
 """The schema this version of Penstock works with: the last revision under `migrations/versions`."""
 
 METADATA = sa.MetaData(

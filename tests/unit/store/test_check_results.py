@@ -27,3 +27,13 @@ def test_the_newest_counts_and_a_month_is_kept(store: Store) -> None:
     assert [r.at_ms for r in results.history("homes", "readings.range_power")] == [
         30 * DAY + 1, DAY
     ]  # fmt: skip
+
+
+def test_the_last_few_of_each_check(store: Store) -> None:
+    results = CheckResults(store)
+    for n in range(5):
+        results.keep([replace(PASSED, at_ms=n, sample=[{"n": n}]), replace(PASSED, name="b")])
+    recent = results.recent(3)
+    assert [r.at_ms for r in recent["homes", PASSED.name]] == [4, 3, 2]
+    assert [r.sample for r in recent["homes", PASSED.name]] == [[], [], []]
+    assert len(recent["homes", "b"]) == 3

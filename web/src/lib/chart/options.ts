@@ -7,16 +7,29 @@ import { type ChartSpec } from './spec.ts';
 const FONT = "11px 'Inter Variable', system-ui, sans-serif";
 const FEW_POINTS = 3;
 const MOST_DIGITS = 4;
-/** Steps between named places: there is nothing between two of them. */
-const PLACES = [1, 2, 5, 10, 20, 50];
+/** A click that slips is no zoom. */
+const LEAST_ZOOM_PX = 8;
 
-export function dataOf({ x, series }: ChartSpec): uPlot.AlignedData {
-	return [x as number[], ...series.map((one) => one.values as (number | null)[])];
+/** The order in which series are drawn: what stands on others first, so that they lie over its foot. */
+function order({ series, stacked }: ChartSpec): number[] {
+	const places = series.map((_, index) => index);
+	return stacked ? places.reverse() : places;
+}
+
+/** Each series on the sum of those before it. */
+function piled({ x, series }: ChartSpec): (number | null)[][] {
+	const sums = new Float64Array(x.length);
+	return series.map((one) => x.map((_, at) => (sums[at] = (sums[at] ?? 0) + (one.values[at] ?? 0))));
+}
+
+export function dataOf(spec: ChartSpec): uPlot.AlignedData {
+	const values = spec.stacked ? piled(spec) : spec.series.map((one) => one.values as (number | null)[]);
+	return [spec.x as number[], ...order(spec).map((place) => values[place] ?? [])];
 }
 
 /** A change of this key needs a new plot; anything else is only new data. */
-export function shapeOf({ series, kind, axis = 'time' }: ChartSpec): string {
-	return `${kind} ${axis} ${series.map((one) => one.name).join('|')}`;
+export function shapeOf({ series, kind, stacked, axis = 'time' }: ChartSpec): string {
+	return `${kind} ${axis} ${stacked} ${series.map((one) => one.name).join('|')}`;
 }
 
 function rangeX(spec: ChartSpec): [number, number] {
@@ -29,31 +42,55 @@ function rangeX(spec: ChartSpec): [number, number] {
 }
 
 /** A tenth of air above and below; a flat line lies in the middle. */
-function rangeY(spec: ChartSpec, low: number | null, high: number | null): [number, number] {
-	const [min, max] = [low ?? 0, high ?? 1];
+function rangeY(spec: ChartSpec, lowest: number | null, highest: number | null): [number, number] {
+	const [min, max] = [lowest ?? 0, highest ?? 1];
 	const air = (max - min) * 0.12 || Math.abs(max) * 0.05 || 1;
-	const fromZero = spec.fromZero || (min >= 0 && min < max * 0.3);
-	return [fromZero ? 0 : min - air, max + air];
+	const fromZero = spec.fromZero || spec.stacked || spec.kind === 'bars' || (min >= 0 && min < max * 0.3);
+	const foot = fromZero ? Math.min(0, min) : min - air;
+	return [Math.min(spec.low ?? foot, min), Math.max(spec.high ?? max + air, max)];
 }
 
-function seriesOf(spec: ChartSpec, index: number): uPlot.Series {
-	const colour = () => token(colourToken(index));
+function seriesOf(spec: ChartSpec, place: number): uPlot.Series {
+	const colour = () => token(colourToken(place));
 	const bars = spec.kind === 'bars';
+	const fill = bars ? colour : spec.kind === 'area' ? () => `${colour()}${spec.stacked ? '59' : '2e'}` : undefined;
 	return {
 		stroke: colour,
 		width: bars ? 0 : 1.6,
-		dash: bars ? [] : dash(index),
-		fill: bars ? colour : undefined,
-		paths: bars ? uPlot.paths.bars?.({ size: [0.7, spec.axis === 'place' ? 60 : 12] }) : undefined,
+		dash: bars || spec.stacked ? [] : dash(place),
+		fill,
+		paths: bars ? uPlot.paths.bars?.({ size: [0.7, 12] }) : undefined,
 		points: { show: (plot) => !bars && plot.data[0].length <= FEW_POINTS, size: 5, fill: colour }
 	};
+}
+
+/** Between a stacked area and the one it stands on. */
+function bandsOf(spec: ChartSpec): uPlot.Band[] {
+	if (!spec.stacked || spec.kind !== 'area') return [];
+	return spec.series.slice(1).map((_, index) => ({ series: [index + 1, index + 2] }));
+}
+
+export interface PlotHandlers {
+	onCursor: (index: number | null) => void;
+	/** A span was drawn with the mouse; left out where the span is fixed. */
+	onZoom?: (start: number, end: number) => void;
+}
+
+/** Tells the page of a drawn span, and takes the drawing away: the page's span is what moves. */
+function zoomed(plot: uPlot, onZoom: PlotHandlers['onZoom']): void {
+	const { left, width } = plot.select;
+	if (width < LEAST_ZOOM_PX) return;
+	plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+	onZoom?.(plot.posToVal(left, 'x'), plot.posToVal(left + width, 'x'));
 }
 
 /** `spec` is asked for again at each draw, because span and formats move with the data. */
 export function optionsOf(
 	spec: () => ChartSpec,
 	size: { width: number; height: number },
-	onCursor: (index: number | null) => void
+	{ onCursor, onZoom }: PlotHandlers,
+	/** Charts of one key share their cursor. */
+	sync?: string
 ): uPlot.Options {
 	const { axis: across = 'time', utc } = spec();
 	const axis = { stroke: () => token('--muted'), font: FONT, ticks: { show: false } };
@@ -63,13 +100,19 @@ export function optionsOf(
 		...(utc ? { tzDate: (ms: number) => uPlot.tzDate(new Date(ms), 'UTC') } : {}),
 		padding: [8, 8, 0, 0],
 		legend: { show: false },
-		cursor: { y: false, drag: { x: false, y: false, setScale: false }, points: { size: 6 } },
+		cursor: {
+			y: false,
+			drag: { x: onZoom !== undefined, y: false, setScale: false },
+			points: { size: 6 },
+			...(sync ? { sync: { key: sync, setSeries: false } } : {})
+		},
+		bands: bandsOf(spec()),
 		scales: {
 			x: { time: across === 'time', range: () => rangeX(spec()) },
 			y: { range: (_, low, high) => rangeY(spec(), low, high) }
 		},
 		axes: [
-			{ ...axis, ...(across === 'place' ? { incrs: PLACES } : {}), grid: { show: false }, size: 26, space: 64, values: (_, ticks) => ticks.map(spec().formatTick) },
+			{ ...axis, grid: { show: false }, size: 26, space: 64, values: (_, ticks) => ticks.map(spec().formatTick) },
 			{
 				...axis,
 				grid: { stroke: () => token('--line'), width: 1 },
@@ -78,8 +121,8 @@ export function optionsOf(
 				values: (_, ticks) => ticks.map((tick) => decimal(tick, tickDigits(ticks)))
 			}
 		],
-		series: [{}, ...spec().series.map((_, index) => seriesOf(spec(), index))],
-		hooks: { setCursor: [(plot) => onCursor(plot.cursor.idx ?? null)] }
+		series: [{}, ...order(spec()).map((place) => seriesOf(spec(), place))],
+		hooks: { setCursor: [(plot) => onCursor(plot.cursor.idx ?? null)], setSelect: [(plot) => zoomed(plot, onZoom)] }
 	};
 }
 

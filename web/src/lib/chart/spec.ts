@@ -1,4 +1,4 @@
-/** What a chart is told to show; the drawing engine is known to `options.ts` alone. */
+/** What a chart is told to show; the drawing engines are known to the components that draw alone. */
 
 export interface Series {
 	name: string;
@@ -6,27 +6,38 @@ export interface Series {
 	values: readonly (number | null)[];
 }
 
+/** Over time: line, area, bars, heatmap (a series a row). Over names: columns, pie. One value: gauge. */
+export type ChartKind = 'line' | 'area' | 'bars' | 'columns' | 'pie' | 'heatmap' | 'gauge';
+
 export interface ChartSpec {
 	/** Ascending: epoch ms, or what `axis` says. */
 	x: readonly number[];
 	series: readonly Series[];
 	/** Shown span of x, epoch ms; the data's own when left out. */
 	span?: readonly [number, number];
-	kind: 'line' | 'bars';
-	/** What x is: a time (so it is where this is left out), a number, or the place of something named. */
-	axis?: 'time' | 'number' | 'place';
-	/** What x is called; «Time» where this is left out. */
-	xName?: string;
+	kind: ChartKind;
+	/** What x is where it is not the place of a name: a time, unless this says a number. */
+	axis?: 'time' | 'number';
 	/** Times are shown as UTC writes them, not in the reader's zone. */
 	utc?: boolean;
 	unit: string;
 	digits: number;
+	/** What x is, over the table's first column; time when left out. */
+	xName?: string;
 	/** Writes an x in the read-out and the table. */
-	formatX: (ms: number) => string;
+	formatX: (x: number) => string;
 	/** Writes an x on the axis. */
-	formatTick: (ms: number) => string;
+	formatTick: (x: number) => string;
 	/** The y axis starts at zero. */
 	fromZero?: boolean;
+	/** Areas and bars stand on each other. */
+	stacked?: boolean;
+	/** Ends of the y axis or of a gauge; by the data when left out. */
+	low?: number | null;
+	high?: number | null;
+	/** From here on a value needs looking at, or is bad. */
+	warn?: number | null;
+	bad?: number | null;
 }
 
 /** The place of the last x that has a value in any series; −1 without one. */
@@ -35,4 +46,16 @@ export function lastIndex({ x, series }: ChartSpec): number {
 		if (series.some((one) => one.values[index] != null)) return index;
 	}
 	return -1;
+}
+
+/** Whether a chart is drawn over a time that can be zoomed into. */
+export function isOverTime({ kind }: ChartSpec): boolean {
+	return kind === 'line' || kind === 'area' || kind === 'bars';
+}
+
+/** How a value stands to the limits of its chart. */
+export function toneOf(value: number | null | undefined, warn: number | null | undefined, bad: number | null | undefined): '' | 'warn' | 'bad' {
+	if (value == null) return '';
+	if (bad != null && value >= bad) return 'bad';
+	return warn != null && value >= warn ? 'warn' : '';
 }

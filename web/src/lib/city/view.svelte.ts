@@ -4,7 +4,7 @@ import { comparison } from './energy.ts';
 import { live } from '../live/store.svelte.ts';
 import { vitals } from '../shell/vitals.svelte.ts';
 import { homesOf } from './homes.ts';
-import { needsOf } from './needs.ts';
+import { cityNeeds } from './needs.ts';
 import { ENERGY, HEARTBEAT, HOMES } from './tiles.ts';
 
 class CityView {
@@ -13,15 +13,7 @@ class CityView {
 	homesTile = $derived(live.tiles[HOMES]);
 	homes = $derived(homesOf(this.homesTile?.columns));
 	homesById = $derived(new Map(this.homes.map((home) => [home.id, home])));
-	needs = $derived(
-		needsOf({
-			status: live.status,
-			deadLetters: live.deadLetters,
-			heartbeat: this.heartbeat,
-			homes: this.homes,
-			now: vitals.now
-		})
-	);
+	needs = $derived(cityNeeds(this.heartbeat, this.homes, vitals.now));
 
 	/** How the last quarter of an hour compares with yesterday's; nothing while that is being filled in. */
 	compared = $derived(live.status?.history ? null : comparison(this.figure('kw_15m'), this.figure('kw_15m_yesterday')));

@@ -38,10 +38,18 @@ export function compact(value: number | null | undefined): string {
 	return decimal(value);
 }
 
-/** 630 B · 76.8 MB. */
+const SIZES: readonly (readonly [number, string])[] = [
+	[1e9, 'GB'],
+	[1e6, 'MB'],
+	[1e3, 'KB']
+];
+
+/** A size on the disk in three figures: 412 MB · 1.90 GB. */
 export function bytes(value: number | null | undefined): string {
-	const shown = compact(value);
-	return /\d$/.test(shown) ? `${shown}${NBSP}B` : `${shown}B`;
+	if (value === null || value === undefined || !Number.isFinite(value)) return NONE;
+	const [size, unit] = SIZES.find(([one]) => value >= one) ?? [1, 'bytes'];
+	const scaled = value / size;
+	return decimal(scaled, size === 1 || scaled >= 100 ? 0 : scaled < 10 ? 2 : 1, unit);
 }
 
 /** A share of one as a percentage without decimals. */

@@ -7,6 +7,106 @@ export type paths = Record<string, never>;
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        Flow: {
+            nodes: {
+                /** @description domain.relation, or domain.folder.name */
+                id: string;
+                domain: string;
+                name: string;
+                /** @enum {string} */
+                stage: "sources" | "bronze" | "silver" | "gold" | "serve";
+                /** @description http, file; table, view, dictionary; endpoint, alert */
+                kind: string;
+                description: string;
+                file: string;
+                /** @description how long rows stay; null: for ever */
+                kept_ms: number | null;
+            }[];
+            wires: {
+                from: string;
+                to: string;
+                /** @description rows go along as they land */
+                carries: boolean;
+            }[];
+        };
+        FlowFigures: {
+            /** @description epoch ms */
+            at: number;
+            nodes: {
+                id: string;
+                rows: number | null;
+                bytes: number | null;
+                /** @description rows a second that reach it */
+                rate: number | null;
+                dead: number;
+                firing: number;
+            }[];
+        };
+        FlowDetail: {
+            /** @description domain.relation, or domain.folder.name */
+            id: string;
+            domain: string;
+            name: string;
+            /** @enum {string} */
+            stage: "sources" | "bronze" | "silver" | "gold" | "serve";
+            /** @description http, file; table, view, dictionary; endpoint, alert */
+            kind: string;
+            description: string;
+            file: string;
+            /** @description how long rows stay; null: for ever */
+            kept_ms: number | null;
+            /** @description the file */
+            text: string;
+            reads: string[];
+            readers: string[];
+            columns: {
+                name: string;
+                type: string;
+                kind: string;
+                comment: string;
+            }[];
+            sample: {
+                columns: string[];
+                rows: (string | null)[][];
+                newest: boolean;
+                note: string;
+            } | null;
+            checks: components["schemas"]["Checks"]["checks"];
+        };
+        Follow: {
+            /** @description when a batch was where, epoch ms; null: none came */
+            passage: {
+                batch: number;
+                rows: number;
+                received_ms: number;
+                cut_ms: number;
+                inserted_ms: number;
+                counted_ms: number;
+                closed_ms: number;
+            } | null;
+            told_ms: number;
+        };
+        Needs: {
+            firing: number;
+            failed: number;
+            alerts: {
+                id: number;
+                domain: string;
+                alert: string;
+                /** @enum {string} */
+                severity: "info" | "warning" | "critical";
+                message: string;
+                fired_ms: number;
+            }[];
+            checks: {
+                domain: string;
+                name: string;
+                /** @enum {string} */
+                state: "passed" | "failed" | "error";
+                failures: number;
+                at_ms: number;
+            }[];
+        };
         Problem: {
             type: string;
             title: string;
@@ -32,6 +132,8 @@ export interface components {
         };
         Status: {
             version: string;
+            /** @description the platform's clock, epoch ms */
+            at: number;
             project: string;
             /** @description how often the files were taken up since the start */
             adopted: number;
@@ -96,7 +198,14 @@ export interface components {
                 pending: number;
                 every_s: number;
                 for_s: number;
+                keep_s: number;
+                /** @description columns that say what a row is about */
+                key: string[];
                 notify: string[];
+                /** @description whether one is set */
+                webhook: boolean;
+                file: string;
+                sql: string;
                 looked_ms: number;
                 took_ms: number;
                 error: string;
@@ -114,23 +223,64 @@ export interface components {
                 severity: "info" | "warning" | "critical";
                 message: string;
                 /** @description the last row: its evidence */
-                row: Record<string, never>;
+                row: {
+                    [key: string]: unknown;
+                };
                 since_ms: number;
                 seen_ms: number;
                 fired_ms: number | null;
                 resolved_ms: number | null;
+                told: {
+                    id: number;
+                    channel: string;
+                    event: string;
+                    state: string;
+                    attempts: number;
+                    error: string;
+                    ended_ms: number | null;
+                }[];
+            }[];
+        };
+        AlertTest: {
+            alert: string;
+            total: number;
+            rows: {
+                key: string;
+                message: string;
+                row: {
+                    [key: string]: unknown;
+                };
+            }[];
+            sent: {
+                channel: string;
+                error: string;
             }[];
         };
         Checks: {
+            every_s: number;
             checks: {
                 domain: string;
                 name: string;
+                relation: string;
                 description: string;
+                file: string;
+                line: number;
+                sql: string;
+                /** @description the oldest first */
+                history: {
+                    at_ms: number;
+                    failures: number;
+                    took_ms: number;
+                    /** @enum {string} */
+                    state: "passed" | "failed" | "error";
+                }[];
                 /** @enum {string} */
                 state: "waiting" | "passed" | "failed" | "error";
                 failures: number;
                 /** @description the first rows that fail */
-                sample: Record<string, never>[];
+                sample: {
+                    [key: string]: unknown;
+                }[];
                 at_ms: number;
                 took_ms: number;
                 error: string;
@@ -214,6 +364,60 @@ export interface components {
                 };
             }[];
         };
+        Dashboards: {
+            dashboards: {
+                domain: string;
+                name: string;
+                title: string;
+                description: string;
+                /** @description of the span shown at first, such as now-1h */
+                start: string;
+                end: string;
+                /** @description seconds between two looks; 0 is live */
+                refresh_s: number;
+                variables: {
+                    name: string;
+                    label: string;
+                    /** @enum {string} */
+                    kind: "query" | "list" | "text";
+                    values: string[];
+                    default: string;
+                    all: boolean;
+                    /** @description what offers its values; empty without one */
+                    tile: string;
+                }[];
+                rows: {
+                    title: string;
+                    height: number;
+                    panels: {
+                        name: string;
+                        title: string;
+                        description: string;
+                        /** @enum {string} */
+                        kind: "line" | "area" | "bar" | "table" | "stat" | "gauge" | "heatmap" | "pie";
+                        /** @description what it asks on /v1/live, without parameters */
+                        tile: string;
+                        /** @description parameter to value, or to $name of a variable */
+                        params: {
+                            [key: string]: string;
+                        };
+                        /** @description parameters that the page's span of time gives */
+                        spans: string[];
+                        time: string;
+                        by: string;
+                        values: string[];
+                        unit: string;
+                        digits: number;
+                        width: number;
+                        low: number | null;
+                        high: number | null;
+                        warn: number | null;
+                        bad: number | null;
+                        stacked: boolean;
+                    }[];
+                }[];
+            }[];
+        };
         DeadLetters: {
             total: number;
             items: {
@@ -224,12 +428,174 @@ export interface components {
                 reason: string;
                 ingested_ms: number;
                 raw: string;
+                /** @description what the reason says; empty where its word is the user's */
+                words: string;
+                /** @description of the record; empty where the reason names none */
+                field: string;
+            }[];
+        };
+        DeadLetter: {
+            domain: string;
+            source: string;
+            part: number;
+            pos: number;
+            batch: number;
+            reason: string;
+            ingested_ms: number;
+            ingested_at: string;
+            sent_ms: number | null;
+            key: string;
+            headers: {
+                [key: string]: string;
+            };
+            raw: string;
+            /** @description what the reason says; empty where its word is the user's */
+            words: string;
+            /** @description of the record; empty where the reason names none */
+            field: string;
+            /** @description what says which records are good */
+            file: string;
+            line: number;
+        };
+        DeadLetterGroups: {
+            groups: {
+                domain: string;
+                source: string;
+                reason: string;
+                rows: number;
+                first_ms: number;
+                last_ms: number;
+                /** @description what the reason says; empty where its word is the user's */
+                words: string;
+                /** @description of the record; empty where the reason names none */
+                field: string;
+                /** @description what says which records are good */
+                file: string;
+                line: number;
+            }[];
+        };
+        Outlook: {
+            upto: number;
+            good: number;
+            stay: number;
+            landed: number;
+            sources: {
+                source: string;
+                good: number;
+                stay: number;
+                fates: {
+                    reason: string;
+                    rows: number;
+                    part: number;
+                    pos: number;
+                    error: string;
+                    /** @description its reason by the SQL of now; empty: good */
+                    now: string;
+                }[];
+            }[];
+        };
+        Replaying: {
+            running: boolean;
+            runs: number;
+            source: string;
+            reason: string;
+            landed: number;
+            stay: number;
+            began_ms: number;
+            ended_ms: number;
+            error: string;
+        };
+        Session: {
+            may_act: boolean;
+            seconds_left: number;
+            /** @description prints a link that lets a page act */
+            command: string;
+        };
+        Sources: {
+            sources: {
+                domain: string;
+                source: string;
+                /** @enum {string} */
+                state: "idle" | "live" | "recovering" | "blocked";
+                reason: string;
+                accepted: number;
+                landed: number;
+                good: number;
+                dead: number;
+                in_flight: number;
+                kind: string;
+                into: string;
+                file: string;
+                received_to: {
+                    part: number;
+                    pos: number;
+                };
+                landed_to: {
+                    part: number;
+                    pos: number;
+                };
+                last_ms: number;
+                /** @description rows of each of the last seconds, the oldest first */
+                rates: number[];
+                /** @description a record it would take */
+                example: string;
+            }[];
+            files: {
+                domain: string;
+                source: string;
+                path: string;
+                via: string;
+                file: string;
+                command: string;
+            }[];
+        };
+        Endpoints: {
+            formats: string[];
+            endpoints: {
+                domain: string;
+                name: string;
+                description: string;
+                params: {
+                    name: string;
+                    type: string;
+                    default: string | null;
+                    required: boolean;
+                    description: string;
+                }[];
+                reads: string[];
+                database: string;
+                cache: string;
+                max_stale: string;
+                file: string;
+                sql: string;
+                asked: {
+                    asked: number;
+                    hit: number;
+                    stale: number;
+                    miss: number;
+                    error: number;
+                    p50_ms: number | null;
+                    p95_ms: number | null;
+                    hit_rate: number | null;
+                };
+                live: {
+                    asked: number;
+                    hit: number;
+                    stale: number;
+                    miss: number;
+                    error: number;
+                    p50_ms: number | null;
+                    p95_ms: number | null;
+                    hit_rate: number | null;
+                };
             }[];
         };
         Tile: {
             tile: string;
-            /** @description when it was asked, epoch ms */
+            /** @description when it was answered, epoch ms */
             at: number;
+            /** @description milliseconds from asking to the answer */
+            took: number;
             /** @description each column's values, all of one length */
             columns: {
                 [key: string]: unknown[];

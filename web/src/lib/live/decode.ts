@@ -1,5 +1,5 @@
 /** From the text of one server-sent event to a typed one; what does not fit is refused, not guessed. */
-import type { DeadLetters, EventKind, LiveEvent, Problem, Status, Tile } from './types.ts';
+import type { DeadLetters, EventKind, FlowFigures, LiveEvent, Needed, Problem, Status, Tile } from './types.ts';
 
 type Fields = Record<string, unknown>;
 
@@ -20,6 +20,8 @@ const FITS: Record<Exclude<EventKind, 'bye'>, (value: Fields) => boolean> = {
 	tile: isTile,
 	status: (value) => isObject(value.engine) && isObject(value.balance) && Array.isArray(value.sources),
 	dead_letters: (value) => typeof value.total === 'number' && Array.isArray(value.items),
+	needs: (value) => Array.isArray(value.alerts) && Array.isArray(value.checks),
+	flow: (value) => typeof value.at === 'number' && Array.isArray(value.nodes),
 	problem: (value) => typeof value.tile === 'string' && typeof value.title === 'string'
 };
 
@@ -40,6 +42,10 @@ export function decode(kind: EventKind, text: string): LiveEvent | null {
 			return { kind, data: value as unknown as Status };
 		case 'dead_letters':
 			return { kind, data: value as unknown as DeadLetters };
+		case 'needs':
+			return { kind, data: value as unknown as Needed };
+		case 'flow':
+			return { kind, data: value as unknown as FlowFigures };
 		case 'problem':
 			return { kind, data: value as unknown as Problem };
 	}

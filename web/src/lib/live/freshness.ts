@@ -19,7 +19,7 @@ export function landedAge(status: Status | null, receivedAt: number, now: number
 	return age > 0 ? age + Math.max(0, now - receivedAt) : null;
 }
 
-/** The server's clock now, in epoch ms, carried on from an answer; the browser's own without one. */
-export function serverTime(tile: Tile | undefined, now: number): number {
-	return tile ? tile.at + Math.max(0, now - tile.received) : Date.now();
+/** The server's clock now, in epoch ms, carried on from its status; the browser's own without one. */
+export function serverTime(status: Status | null, receivedAt: number, now: number): number {
+	return status ? status.at + Math.max(0, now - receivedAt) : Date.now();
 }

@@ -1,7 +1,7 @@
 /** What the page knows: the last answer of each tile, the status and the dead letters. */
 import { moves } from '../project/sources.ts';
-import { LiveStream } from './stream.ts';
-import type { DeadLetters, LiveEvent, Problem, Status, Tile } from './types.ts';
+import { liveUrl, LiveStream, type Watched } from './stream.ts';
+import type { DeadLetters, FlowFigures, LiveEvent, Needed, Problem, Status, Tile } from './types.ts';
 
 export type Phase = 'connecting' | 'live' | 'reconnecting';
 
@@ -10,16 +10,22 @@ const HIDDEN_CLOSE_MS = 30_000;
 /** Opening homes one after the other must not open a stream for each. */
 const SETTLE_MS = 120;
 const RATES_KEPT = 90;
+const NOTHING: Watched = { tiles: [], also: [] };
 
 export class LiveStore {
 	tiles = $state.raw<Readonly<Record<string, Tile>>>({});
 	problems = $state.raw<Readonly<Record<string, Problem>>>({});
 	status = $state.raw<Status | null>(null);
+	/** How often the files were taken up: changes with them only, not with every status. */
+	adopted = $derived(this.status?.adopted);
 	/** When it came, by the browser's monotonic clock. */
 	statusAt = $state(0);
 	/** When each source last landed a row, by that clock. */
 	moved = $state.raw<Readonly<Record<string, number>>>({});
 	deadLetters = $state.raw<DeadLetters | null>(null);
+	needed = $state.raw<Needed | null>(null);
+	/** The newest figures of the graph, where the page asks for them. */
+	flow = $state.raw<FlowFigures | null>(null);
 	/** Rows a second of the last statuses, one each second, oldest first. */
 	rates = $state.raw<readonly number[]>([]);
 	phase = $state<Phase>('connecting');
@@ -29,10 +35,12 @@ export class LiveStore {
 	failures = $state(0);
 	retryAt = $state(0);
 
-	/** What the page asks for; null before the first list, which may be empty: such a stream has the status. */
-	#asked: readonly string[] | null = null;
+	/** What the page looks at; null before it has said so, which may be nothing: such a stream has the status. */
+	#asked: Watched | null = null;
 	/** What the stream was opened with. */
-	#opened: readonly string[] | null = null;
+	#opened = '';
+	/** When the newest answer of a tile was on the screen, by the browser's clock: after the frame that drew it. */
+	#drawn = new Map<string, { received: number; at: number }>();
 	#pending = new Map<string, LiveEvent>();
 	#frame = 0;
 	#settle: ReturnType<typeof setTimeout> | undefined;
@@ -52,19 +60,21 @@ export class LiveStore {
 	});
 
 	/**
-	 * Asks for these tiles on the one stream; gives the function that lets them go, for the effect that
-	 * asked: a page that follows in the same breath asks for its own and the stream is opened once.
+	 * Asks for these tiles, and documents beside those of every page, on the one stream; gives the
+	 * function that lets them go, for the effect that asked: a page that follows in the same breath asks
+	 * for its own and the stream is opened once.
 	 */
-	watch(tiles: readonly string[]): () => void {
-		this.#ask(tiles);
+	watch(tiles: readonly string[], also: Watched['also'] = []): () => void {
+		const watched = { tiles, also };
+		this.#ask(watched);
 		return () => {
-			if (this.#asked === tiles) this.#ask([]);
+			if (this.#asked === watched) this.#ask(NOTHING);
 		};
 	}
 
 	/** Opens the stream without tiles where no page has asked for any. */
 	open(): void {
-		if (this.#asked === null) this.#ask([]);
+		if (this.#asked === null) this.#ask(NOTHING);
 	}
 
 	/** Follows the tab's visibility; returns the function that ends everything. */
@@ -77,27 +87,34 @@ export class LiveStore {
 			clearTimeout(this.#hidden);
 			cancelAnimationFrame(this.#frame);
 			this.#asked = null;
-			this.#opened = null;
+			this.#opened = '';
 			this.#stream.close();
 		};
+	}
+
+	/** When this answer was on the screen; null before. */
+	drawnAt({ tile, received }: Tile): number | null {
+		const drawn = this.#drawn.get(tile);
+		return drawn?.received === received ? drawn.at : null;
 	}
 
 	retryNow(): void {
 		this.#stream.retryNow();
 	}
 
-	#ask(tiles: readonly string[]): void {
+	#ask(watched: Watched): void {
 		const first = this.#asked === null;
-		this.#asked = tiles;
+		this.#asked = watched;
 		clearTimeout(this.#settle);
 		this.#settle = setTimeout(() => this.#reopen(), first ? 0 : SETTLE_MS);
 	}
 
 	#reopen(): void {
-		const asked = this.#asked ?? [];
-		if (asked.join('\n') === this.#opened?.join('\n')) return;
-		this.#opened = asked;
-		const kept = <T>(of: Readonly<Record<string, T>>) => Object.fromEntries(Object.entries(of).filter(([tile]) => asked.includes(tile)));
+		const asked = this.#asked ?? NOTHING;
+		const url = liveUrl(asked);
+		if (url === this.#opened) return;
+		this.#opened = url;
+		const kept = <T>(of: Readonly<Record<string, T>>) => Object.fromEntries(Object.entries(of).filter(([tile]) => asked.tiles.includes(tile)));
 		this.tiles = kept(this.tiles);
 		this.problems = kept(this.problems);
 		this.#stream.open(asked);
@@ -132,7 +149,9 @@ export class LiveStore {
 		for (const event of this.#pending.values()) {
 			if (event.kind === 'status') this.#setStatus(event.data);
 			else if (event.kind === 'dead_letters') this.deadLetters = event.data;
-			else if (event.kind === 'bye' || !this.#asked?.includes(event.data.tile)) continue;
+			else if (event.kind === 'needs') this.needed = event.data;
+			else if (event.kind === 'flow') this.flow = event.data;
+			else if (event.kind === 'bye' || !this.#asked?.tiles.includes(event.data.tile)) continue;
 			else if (event.kind === 'problem') problems[event.data.tile] = event.data;
 			else {
 				tiles[event.data.tile] = event.data as Tile;
@@ -142,6 +161,11 @@ export class LiveStore {
 		this.#pending.clear();
 		this.tiles = tiles;
 		this.problems = problems;
+		requestAnimationFrame((at) => {
+			for (const { tile, received } of Object.values(tiles)) {
+				if (this.#drawn.get(tile)?.received !== received) this.#drawn.set(tile, { received, at });
+			}
+		});
 	}
 
 	#setStatus(status: Status): void {

@@ -14,8 +14,15 @@ export interface StreamHandlers {
 	onDown: (retryMs: number) => void;
 }
 
-export function liveUrl(tiles: readonly string[]): string {
-	return `/v1/live?${tiles.map((tile) => `tile=${encodeURIComponent(tile)}`).join('&')}`;
+/** What a page looks at: tiles, and documents that are sent only to who asks for them. */
+export interface Watched {
+	tiles: readonly string[];
+	also: readonly 'flow'[];
+}
+
+export function liveUrl({ tiles, also }: Watched): string {
+	const words = [...tiles.map((tile) => ['tile', tile] as const), ...also.map((name) => ['also', name] as const)];
+	return `/v1/live?${words.map(([key, value]) => `${key}=${encodeURIComponent(value)}`).join('&')}`;
 }
 
 export class LiveStream {
@@ -31,10 +38,10 @@ export class LiveStream {
 		this.#handlers = handlers;
 	}
 
-	/** Opens the stream on these tiles; a stream that is open on others is closed first. */
-	open(tiles: readonly string[]): void {
+	/** Opens the stream on what is looked at; a stream that is open on something else is closed first. */
+	open(watched: Watched): void {
 		this.close();
-		this.#url = liveUrl(tiles);
+		this.#url = liveUrl(watched);
 		this.#connect();
 		this.#watch = setInterval(() => this.#checkSilence(), WATCH_EVERY_MS);
 	}

@@ -9,6 +9,14 @@ export type EngineState = Status['engine']['state'];
 export type SourceState = SourceStatus['state'];
 export type DeadLetters = Schemas['DeadLetters'];
 export type DeadLetter = DeadLetters['items'][number];
+/** In short what a person should act on: alerts that fire, checks that fail. */
+export type Needed = Schemas['Needs'];
+export type FlowFigures = Schemas['FlowFigures'];
+export type FlowFigure = FlowFigures['nodes'][number];
+export type FlowGraph = Schemas['Flow'];
+export type FlowNode = FlowGraph['nodes'][number];
+export type FlowDetail = Schemas['FlowDetail'];
+export type Passage = NonNullable<Schemas['Follow']['passage']>;
 /** ClickHouse's JSONColumns: column name to its values, all of one length. */
 export type Columns = Schemas['Tile']['columns'];
 /** A tile that cannot be shown; what was shown before stays on screen. */
@@ -21,8 +29,10 @@ export type LiveEvent =
 	| { kind: 'tile'; data: Schemas['Tile'] }
 	| { kind: 'status'; data: Status }
 	| { kind: 'dead_letters'; data: DeadLetters }
+	| { kind: 'needs'; data: Needed }
+	| { kind: 'flow'; data: FlowFigures }
 	| { kind: 'problem'; data: Problem }
 	| { kind: 'bye' };
 
-export const EVENT_KINDS = ['tile', 'status', 'dead_letters', 'problem', 'bye'] as const;
+export const EVENT_KINDS = ['tile', 'status', 'dead_letters', 'needs', 'flow', 'problem', 'bye'] as const;
 export type EventKind = (typeof EVENT_KINDS)[number];

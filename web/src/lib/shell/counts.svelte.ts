@@ -16,7 +16,9 @@ class Counts {
 		'/city': some(city.figure('homes')),
 		'/sources': some(live.status?.sources.length),
 		'/dead-letters': some(live.deadLetters?.total),
-		'/endpoints': some(project.endpoints.length)
+		'/quality': live.needed?.failed ? { text: `${compact(live.needed.failed)} fail`, tone: 'warn' } : undefined,
+		'/endpoints': some(project.endpoints.length),
+		'/alerts': live.needed?.firing ? { text: `${compact(live.needed.firing)} firing`, tone: 'bad' } : undefined
 	});
 }
 

@@ -19,10 +19,13 @@ export interface Place {
 export const PLACES: readonly Place[] = [
 	{ path: '/', name: 'Flow', group: 'look', key: 'f', bar: 1 },
 	{ path: '/city', name: 'City', group: 'look', key: 'c', bar: 2, city: true },
-	{ path: '/sql', name: 'SQL', group: 'look', key: 's', bar: 3 },
+	{ path: '/sql', name: 'SQL', group: 'look', key: 's', bar: 5 },
+	{ path: '/dashboards', name: 'Dashboards', short: 'Boards', group: 'look', key: 'b', bar: 7 },
 	{ path: '/sources', name: 'Sources', group: 'data', key: 'o', bar: 6 },
 	{ path: '/dead-letters', name: 'Dead letters', short: 'Letters', group: 'data', key: 'd', bar: 4 },
-	{ path: '/endpoints', name: 'Endpoints', group: 'serve', key: 'e', bar: 5 }
+	{ path: '/quality', name: 'Quality', group: 'data', key: 'q' },
+	{ path: '/endpoints', name: 'Endpoints', group: 'serve', key: 'e', bar: 8 },
+	{ path: '/alerts', name: 'Alerts', group: 'serve', key: 'a', bar: 3 }
 ];
 
 /** Headings of the groups; the first has none. */
@@ -53,8 +56,8 @@ export function barOf(places: readonly Place[]): readonly Place[] {
 	return places.filter((place) => chosen.slice(0, BAR).includes(place));
 }
 
-/** The place of an address, also where the project does not have it; undefined where there is none. */
+/** The place of an address or of what lies under it, also where the project does not have it; undefined where there is none. */
 export function placeAt(path: string): Place | undefined {
 	const plain = path.replace(/\/+$/, '') || '/';
-	return PLACES.find((place) => place.path === plain);
+	return PLACES.find((place) => place.path === plain || (place.path !== '/' && plain.startsWith(`${place.path}/`)));
 }

@@ -12,7 +12,7 @@ class Vitals {
 	/** Age of the newest row on screen, else of the newest that landed, in ms. */
 	ageMs = $derived(ageOf(this.#heartbeat, clock.now) ?? landedAge(live.status, live.statusAt, clock.now));
 	/** The server's clock in whole seconds, as epoch ms. */
-	now = $derived(Math.floor(serverTime(this.#heartbeat, clock.now) / 1000) * 1000);
+	now = $derived(Math.floor(serverTime(live.status, live.statusAt, clock.now) / 1000) * 1000);
 	health = $derived(
 		health({
 			phase: live.phase,
