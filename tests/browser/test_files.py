@@ -36,7 +36,7 @@ def test_a_mistake_in_a_file_is_shown_until_it_is_mended(
     file = folder / "homes" / "serve" / "homes_now.sql"
     sound = file.read_text()
     with sized(browser, url, 390, "light") as page:
-        said = page.get_by_text(re.compile(r"homes/serve/homes_now\.sql:\d+"))
+        said = page.locator("#files").get_by_text(re.compile(r"homes/serve/homes_now\.sql:\d+"))
         expect(page.get_by_role("heading", level=1)).to_be_visible()
         file.write_text(sound.replace("home_latest", "home_latst"))
         expect(said).to_be_visible(timeout=15_000)

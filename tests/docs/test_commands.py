@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = (
     "README.md", "docs/alerts.md", "docs/checks.md", "docs/dashboards.md", "docs/grafana.md",
-    "docs/operating.md", "docs/plan.md", "docs/testing.md", "examples/homes/README.md",
+    "docs/operating.md", "docs/plan.md", "docs/sql.md", "docs/testing.md",
+    "examples/homes/README.md",
 )  # fmt: skip
 SHELLS = ("", "sh", "bash", "console")
 # What does not end by itself is run by the fixture here.

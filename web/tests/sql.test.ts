@@ -111,6 +111,13 @@ test('a time goes across and a text beside it makes lines', () => {
 	assert.equal(sentence, '2 points across t, from 1.50 to 3.00');
 });
 
+test('the number of something is no height', () => {
+	const rows = [['2026-01-01', 7, 1.5], ['2026-01-01', 8, 2.5]];
+	const { spec, title } = drawingOf(answer([['day', 'Date'], ['home_id', 'UInt32'], ['kw', 'Float64']], rows), NO_WISH) as Drawing;
+	assert.equal(title, 'kw by home_id');
+	assert.deepEqual(spec.series.map(({ name }) => name), ['7', '8']);
+});
+
 test('texts without a time are bars, and wishes are heeded', () => {
 	const rows = [['a', 1, 10], ['b', 2, 20]];
 	const named = answer([['who', 'String'], ['n', 'UInt8'], ['m', 'UInt8']], rows);
@@ -131,17 +138,16 @@ test('only rows in sight are drawn', () => {
 	assert.deepEqual([narrow, wide], [64, 380]);
 });
 
-test('an answer is cut only where there is more', () => {
-	const sent = (rows: number, before?: number) => read({ meta: [], data: [], rows, rows_before_limit_at_least: before });
-	assert.equal(sent(MOST_ROWS, MOST_ROWS).cut, false);
-	assert.equal(sent(MOST_ROWS, MOST_ROWS + 1).cut, true);
-	assert.equal(sent(3, 90).cut, false, 'a LIMIT of its own');
+test('an answer that is as long as it may be is taken for cut', () => {
+	const sent = (rows: number) => read({ meta: [], data: [], rows });
+	assert.equal(sent(MOST_ROWS - 1).cut, false);
+	assert.equal(sent(MOST_ROWS).cut, true);
 });
 
 test('a plan becomes steps with what its indexes leave', () => {
-	const document = [{ Plan: { 'Node Type': 'Expression', Description: '(Projection)', Plans: [{ 'Node Type': 'ReadFromMergeTree', Indexes: [{ Type: 'PrimaryKey', Keys: ['x'], Condition: 'true', 'Initial Parts': 2, 'Selected Parts': 1, 'Initial Granules': 24, 'Selected Granules': 3 }] }] } }];
+	const document = [{ Plan: { 'Node Type': 'Expression', Description: '(Project names + (Projection + Before GROUP BY))', Plans: [{ 'Node Type': 'ReadFromMergeTree', Indexes: [{ Type: 'PrimaryKey', Keys: ['x'], Condition: 'true', 'Initial Parts': 2, 'Selected Parts': 1, 'Initial Granules': 24, 'Selected Granules': 3 }] }] } }];
 	const [step] = planOf(answer([['explain', 'String']], JSON.stringify(document, null, 1).split('\n').map((line) => [line])));
-	assert.equal(step?.about, 'Projection');
+	assert.equal(step?.about, 'Before GROUP BY');
 	assert.equal(step.steps[0]?.name, 'Read from MergeTree');
 	assert.deepEqual(step.steps[0].indexes[0], { kind: 'Primary key', keys: 'x', condition: 'true', parts: [1, 2], granules: [3, 24] });
 	assert.deepEqual(estimatesOf(answer([], [['homes', 'readings', 3, '24576', 3]])), [{ table: 'homes.readings', parts: 3, rows: 24576, marks: 3 }]);

@@ -8,6 +8,7 @@ import msgspec
 
 from penstock.errors import EngineDownError, EngineError
 from penstock.layers.statements import fill, load
+from penstock.project.lexer import literal, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -44,7 +45,7 @@ def sizes(databases: Iterable[str], client: Client) -> dict[tuple[str, str], Siz
     Raises:
         EngineError: refused. EngineDownError: not reached.
     """
-    named = "[" + ",".join(f"'{name}'" for name in databases) + "]"
+    named = "[" + ",".join(map(literal, databases)) + "]"
     rows = client.rows(load("relation_sizes"), params={"databases": named})
     return {(r["database"], r["name"]): Size(int(r["rows"]), int(r["bytes"] or 0)) for r in rows}
 
@@ -62,7 +63,9 @@ def columns(relation: Relation, client: Client) -> list[dict[str, str]]:
 def sample(
     relation: Relation, of: Sequence[Mapping[str, str]], client: Client, mark: Mark | None
 ) -> dict[str, Any]:
-    """A few rows: `columns`, `rows` of texts or null, and `note` where there is none and why.
+    """A few rows: `columns`, `rows` of texts or null, `note` where there is none and why.
+
+    `newest` says whether they are those that came last; else they are any.
 
     Args:
         relation: whose rows.
@@ -75,17 +78,20 @@ def sample(
     """
     names = [one["name"] for one in of if one["kind"] not in {"MATERIALIZED", "ALIAS"}]
     shown = ", ".join(_shown(one) for one in of if one["name"] in names)
-    words = {"columns": shown, "relation": f"`{relation.name}`"}
+    words = {"columns": shown, "relation": quoted(relation.name)}
     found: list[list[str | None]] = []
+    newest = False
     try:
         if mark is not None and set(names) >= _NEWEST:
             found = _ask("relation_newest", relation, words, client, mark)
+            newest = bool(found)
         found = found or _ask("relation_sample", relation, words, client)
     except EngineDownError:
         raise
     except EngineError as error:
-        return {"columns": names, "rows": [], "note": error.what}
-    return {"columns": names, "rows": found, "note": "" if found else "it has no rows yet"}
+        return {"columns": names, "rows": [], "newest": False, "note": error.what}
+    note = "" if found else "it has no rows yet"
+    return {"columns": names, "rows": found, "newest": newest, "note": note}
 
 
 def _ask(
@@ -104,7 +110,7 @@ def _ask(
 
 
 def _shown(column: Mapping[str, str]) -> str:
-    name = "`" + column["name"].replace("`", "\\`") + "`"
+    name = quoted(column["name"])
     return f"finalizeAggregation({name}) AS {name}" if column["type"].startswith(_STATE) else name
 
 

@@ -75,7 +75,9 @@ class Flow:
         Raises:
             UsageError: there is no such node. EngineDownError: not reached.
         """
-        return JSONResponse(await asyncio.to_thread(self._full, self._find(request)))
+        given = request.path_params
+        parts = (given[name] for name in ("domain", "folder", "name") if name in given)
+        return JSONResponse(await asyncio.to_thread(self._full, self._find(*parts)))
 
     async def passage(self, request: Request) -> Response:
         """`GET /v1/flow/{domain}/sources/{name}/passage`: the next batch, as soon as it is closed.
@@ -85,7 +87,8 @@ class Flow:
         Raises:
             UsageError: there is no such source.
         """
-        node = self._find(request)
+        given = request.path_params
+        node = self._find(given["domain"], "sources", given["name"])
         key = (node.domain, node.name)
         before = self._passages().get(key)
         patience = 0.0 if request.query_params.get("wait") == "0" else _PATIENCE
@@ -100,13 +103,10 @@ class Flow:
         """The figures of every node that has some, as JSON."""
         return json.dumps(await asyncio.to_thread(self._figures)).encode()
 
-    def _find(self, request: Request) -> Node:
-        given = request.path_params
-        folder = given.get("folder") or ("sources" if request.url.path.endswith("/passage") else "")
-        parts = [given["domain"], *([folder] if folder else []), given["name"]]
+    def _find(self, *parts: str) -> Node:
         node = self._graph.node(".".join(parts))
         if node is None:
-            names = ", ".join(n.id for n in self._graph.nodes if n.domain == given["domain"])
+            names = ", ".join(n.id for n in self._graph.nodes if n.domain == parts[0])
             raise UsageError(
                 f"there is no {'/'.join(parts)} in the graph",
                 next_step=f"known: {names}" if names else "GET /v1/flow lists every node",

@@ -95,7 +95,8 @@ _FLOW = {
         columns=_list(_object(name=TEXT, type=TEXT, kind=TEXT, comment=TEXT)),
         sample={
             **_object(
-                columns=_list(TEXT), rows=_list(_list({"type": ["string", "null"]})), note=TEXT
+                columns=_list(TEXT), rows=_list(_list({"type": ["string", "null"]})),
+                newest={"type": "boolean"}, note=TEXT,
             ),
             "type": ["object", "null"],
         },

@@ -9,7 +9,9 @@ const SHORT = 36;
 const SPACE = 10;
 /** Under the headings of the columns. */
 const TOP = 30;
-const GAP_SHARE = 0.028;
+const GAP_SHARE = 0.036;
+/** Between the nodes and what stands in the free room under them. */
+const FREE_SPACE = 28;
 /** How far a wire within a column swings out. */
 const SWING = 16;
 
@@ -33,6 +35,8 @@ export interface Laid {
 	lines: Line[];
 	/** Left edge of each column. */
 	columns: Readonly<Record<Stage, number>>;
+	/** Under the first columns, which are mostly short: from the left edge, room for something else. */
+	free: Box;
 	width: number;
 	height: number;
 }
@@ -85,7 +89,10 @@ export function layGraph(graph: FlowGraph, width: number): Laid {
 		const [start, end] = [boxes.get(from), boxes.get(to)];
 		return start && end ? [{ from, to, carries, d: pathOf(start, end) }] : [];
 	});
-	return { boxes, lines, columns, width, height };
+	const left = graph.nodes.filter((node) => columns[node.stage] < columns.gold).flatMap((node) => boxes.get(node.id) ?? []);
+	const y = Math.max(TOP, ...left.map((box) => box.y + box.height)) + FREE_SPACE;
+	const free = { x: 0, y, width: columns.gold - gap, height: height - y };
+	return { boxes, lines, columns, free, width, height };
 }
 
 function pathOf(start: Box, end: Box): string {

@@ -6,6 +6,8 @@ import { STAGES, type Stage } from './graph.ts';
 
 const DAY = 86_400_000;
 const HOUR = 3_600_000;
+/** Of fewer rows the bytes are mostly those of the files they are in. */
+const FEWEST = 1_000;
 
 /** How long rows stay: «keeps 7 days». */
 export function keeps(keptMs: number | null): string {
@@ -24,7 +26,7 @@ export function kindLine(node: FlowNode, figure: FlowFigure | undefined): string
 		case 'bronze':
 			return [size || node.kind, keeps(node.kept_ms)].join(' · ');
 		case 'silver':
-			return [size || node.kind, rows && figure?.bytes ? `${decimal(figure.bytes / rows, 1)} bytes a row` : ''].filter(Boolean).join(' · ');
+			return [size || node.kind, rows !== null && rows >= FEWEST && figure?.bytes ? `${decimal(figure.bytes / rows, 1)} bytes a row` : ''].filter(Boolean).join(' · ');
 		default:
 			return [node.kind, size].filter(Boolean).join(' · ');
 	}

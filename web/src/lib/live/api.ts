@@ -68,6 +68,7 @@ export interface components {
             sample: {
                 columns: string[];
                 rows: (string | null)[][];
+                newest: boolean;
                 note: string;
             } | null;
             checks: components["schemas"]["Checks"]["checks"];

@@ -6,7 +6,7 @@ import type { DeadLetters, Needed, Status } from '../live/types.ts';
 export interface Need {
 	id: string;
 	text: string;
-	/** A word in the mono face after the text. */
+	/** A name or command after the text. */
 	code?: string;
 	href: string;
 	tone: Tone;

@@ -26,6 +26,7 @@ export interface Drawing {
 const MOST_LINES = 6;
 const MOST_PLACES = 60;
 const DAY = 86_400_000;
+const IDENTIFIER = /(?:^|_)id$/i;
 
 /** Columns that may go across, be drawn, or split. */
 export function choices(answer: Answer): { across: string[]; drawn: string[]; split: string[] } {
@@ -44,9 +45,12 @@ export function drawingOf(answer: Answer, asked: Wish): Drawing | string {
 	const across = can.across.includes(asked.across) ? asked.across : (can.across.find((name) => name !== can.drawn.at(-1)) ?? '');
 	const kindAcross = kindOf(answer.columns.find(({ name }) => name === across)?.type ?? '');
 	const axis = isTime(kindAcross) ? 'time' : isNumber(kindAcross) ? 'number' : 'place';
-	const lines = can.drawn.filter((name) => name !== across);
+	const others = can.drawn.filter((name) => name !== across);
+	// The number of a home is no height; it may tell lines apart.
+	const heights = others.filter((name) => !IDENTIFIER.test(name));
+	const lines = heights.length ? heights : others;
 	const split = asked.split === '-' ? '' : can.split.includes(asked.split) && asked.split !== across ? asked.split : axis === 'place' ? '' : splitOf(answer, across);
-	const drawn = lines.includes(asked.drawn) ? [asked.drawn] : split ? lines.filter((name) => name !== split).slice(0, 1) : lines.slice(0, MOST_LINES);
+	const drawn = others.includes(asked.drawn) ? [asked.drawn] : split ? lines.filter((name) => name !== split).slice(0, 1) : lines.slice(0, MOST_LINES);
 	if (drawn.length === 0) return 'There is no column of numbers beside the one that goes across.';
 	const kind = asked.kind || (axis === 'place' ? 'bars' : 'line');
 	const { x, labels, series, left } = pivot(answer, across, drawn, split, axis);
@@ -66,7 +70,9 @@ export function drawingOf(answer: Answer, asked: Wish): Drawing | string {
 
 /** A column of few texts beside a time: a line each. */
 function splitOf(answer: Answer, across: string): string {
-	const texts = answer.columns.filter(({ name, type }) => name !== across && !isNumber(kindOf(type)) && !isTime(kindOf(type)));
+	const rest = answer.columns.filter(({ name, type }) => name !== across && !isTime(kindOf(type)));
+	const words = rest.filter(({ type }) => !isNumber(kindOf(type)));
+	const texts = words.length || rest.length < 2 ? words : rest.filter(({ name }) => IDENTIFIER.test(name));
 	const [only] = texts;
 	if (texts.length !== 1 || !only) return '';
 	const at = answer.columns.indexOf(only);
@@ -107,8 +113,9 @@ function pivot(answer: Answer, across: string, drawn: readonly string[], split: 
 			if (line) line.values[spot] = numberOf(row[place(drawn[0] ?? '')]);
 		} else drawn.forEach((name, at) => series[at] && (series[at].values[spot] = numberOf(row[place(name)])));
 	}
+	const doubled = !split && points.length > x.length;
 	const left = [
-		names.length > MOST_LINES ? `${names.length - MOST_LINES} more of ${split} are left out` : '',
+		doubled ? `several rows have one ${across}, of which the last is drawn: group by it` : '',		names.length > MOST_LINES ? `${names.length - MOST_LINES} more of ${split} are left out` : '',
 		seen.size > MOST_PLACES ? `the first ${MOST_PLACES} of ${seen.size} ${across}` : ''
 	].filter(Boolean).join('; ');
 	return { x, labels, series, left };

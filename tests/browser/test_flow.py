@@ -1,0 +1,187 @@
+"""Flow in a real browser: the graph of a project that runs, a node in full, an event followed."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import threading
+import urllib.request
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import expect
+
+from .conftest import ROOT, check_axe, looked_at, penstock, sized
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from playwright.sync_api import Browser, Locator, Page
+
+METERS = ROOT / "tests" / "fixtures" / "projects" / "meters"
+ALERT = """/*
+description: A meter draws much.
+every: 1s
+message: Meter {meter_id} draws much
+*/
+SELECT meter_id FROM readings WHERE power > 1000
+"""
+pytestmark = pytest.mark.slow
+
+
+@dataclass(frozen=True)
+class Running:
+    """`penstock up` of the meters with an alert: its address and its files."""
+
+    url: str
+    project: Path
+
+    def post(self, power: float = 3) -> None:
+        body = {"meter_id": 7, "ts": datetime.now(UTC).isoformat(), "power": power}
+        headers = {"Content-Type": "application/json"}
+        where = f"{self.url}/v1/ingest/meters/readings?wait=true"
+        sent = urllib.request.Request(where, json.dumps(body).encode(), headers)
+        urllib.request.urlopen(sent, timeout=10).close()
+
+    @contextmanager
+    def sending(self) -> Iterator[None]:
+        """A reading now and then, until the block ends."""
+        ended = threading.Event()
+
+        def send() -> None:
+            while not ended.wait(0.2):
+                self.post()
+
+        thread = threading.Thread(target=send)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
+
+
+@pytest.fixture(scope="module")
+def meters(
+    free_port: Callable[[], int], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Running]:
+    folder = tmp_path_factory.mktemp("flow")
+    project = folder / "meters"
+    shutil.copytree(METERS, project)
+    (project / "meters" / "alerts").mkdir()
+    (project / "meters" / "alerts" / "much.sql").write_text(ALERT)
+    words = ["up", "--project", str(project), "--data", str(folder / "data")]
+    with penstock(*words, port=free_port(), engine_port=free_port()) as url:
+        up = Running(url, project)
+        up.post()
+        yield up
+
+
+@pytest.fixture
+def page(browser: Browser, meters: Running) -> Iterator[Page]:
+    with looked_at(browser, meters.url) as opened:
+        yield opened
+
+
+def node(page: Page, key: str) -> Locator:
+    return page.locator(f'[data-node="{key}"]')
+
+
+def test_the_graph_is_that_of_the_files_and_moves_with_the_rows(
+    page: Page, meters: Running
+) -> None:
+    for key in ("meters.sources.readings", "meters.raw_meters", "meters.readings", "meters.hourly"):
+        expect(node(page, key)).to_be_visible(timeout=15_000)
+    for key in ("meters.serve.hourly", "meters.alerts.much"):
+        expect(node(page, key)).to_be_visible()
+    assert page.locator("svg path[d^='M']").count() >= 5
+    with meters.sending():
+        expect(node(page, "meters.raw_meters")).to_contain_text(re.compile(r"\d/s"), timeout=15_000)
+        expect(page.locator(".graph svg circle").first).to_be_attached(timeout=15_000)
+    page.emulate_media(reduced_motion="reduce")
+    assert not any(point.is_visible() for point in page.locator(".graph svg circle").all())
+
+
+def test_a_node_opens_by_click_and_by_address_and_gives_the_focus_back(
+    page: Page, meters: Running
+) -> None:
+    silver = node(page, "meters.readings")
+    silver.click()
+    drawer = page.get_by_role("dialog", name="readings")
+    expect(drawer).to_contain_text("meters/silver/readings.sql")
+    expect(page).to_have_url(re.compile(r"\?node=meters\.readings$"))
+    expect(drawer.get_by_role("region", name=re.compile("as it is saved"))).to_contain_text(
+        "CREATE MATERIALIZED VIEW"
+    )
+    expect(drawer.get_by_role("rowheader", name=re.compile("^meter_id"))).to_be_visible()
+    drawer.get_by_role("link", name="raw_meters").click()
+    expect(page.get_by_role("dialog", name="raw_meters")).to_be_visible()
+    page.go_back()
+    expect(drawer).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(drawer).to_be_hidden()
+    expect(silver).to_be_focused()
+    expect(page).to_have_url(re.compile(r"/$"))
+    page.goto(f"{meters.url}/?node=meters.hourly")
+    expect(page.get_by_role("dialog", name="hourly")).to_contain_text("AggregatingMergeTree")
+    for _ in range(30):
+        page.keyboard.press("Tab")
+        assert page.evaluate(
+            "document.activeElement === document.body || !!document.activeElement.closest('dialog')"
+        ), "the focus stays in the drawer"
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+
+
+def test_a_node_that_is_none_is_said(browser: Browser, meters: Running) -> None:
+    with sized(browser, f"{meters.url}/?node=meters.nothing", 1440, "dark") as page:
+        expect(page.get_by_role("dialog")).to_contain_text("there is no meters/nothing")
+
+
+def test_one_event_is_followed_to_the_screen(page: Page, meters: Running) -> None:
+    expect(node(page, "meters.raw_meters")).to_be_visible(timeout=15_000)
+    with meters.sending():
+        page.get_by_role("button", name="Follow one event").click()
+        way = page.locator("#follow")
+        expect(way).to_contain_text("on this screen after", timeout=30_000)
+    expect(way.locator("li")).to_have_count(8)
+    expect(way.locator("li").last).to_contain_text("on screen")
+    total = re.search(r"after ([\d,.]+)\s(ms|s)", way.inner_text())
+    assert total
+    parts = [int(re.sub(r"\D", "", text)) for text in way.locator("li .at").all_inner_texts()[1:]]
+    if total[2] == "ms":
+        assert abs(int(total[1].replace(",", "")) - sum(parts)) <= len(parts)
+
+
+def test_what_fires_is_told_on_every_page(page: Page, meters: Running) -> None:
+    meters.post(power=5000)
+    needs = page.get_by_role("region", name="What needs you")
+    expect(needs.get_by_role("link", name=re.compile("Meter 7 draws much"))).to_be_visible(
+        timeout=20_000
+    )
+    expect(node(page, "meters.alerts.much")).to_contain_text("1 firing", timeout=15_000)
+
+
+def test_the_graph_grows_with_the_files(page: Page, meters: Running) -> None:
+    file = meters.project / "meters" / "gold" / "lately.sql"
+    expect(node(page, "meters.hourly")).to_be_visible(timeout=15_000)
+    file.write_text("/*\ndescription: Lately.\n*/\nCREATE VIEW lately AS SELECT * FROM hourly\n")
+    expect(node(page, "meters.lately")).to_be_visible(timeout=30_000)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1440, 390])
+def test_axe_is_content_with_flow_and_a_node(
+    browser: Browser, meters: Running, width: int, scheme: str
+) -> None:
+    with sized(browser, meters.url, width, scheme) as page:
+        expect(node(page, "meters.raw_meters")).to_be_visible(timeout=15_000)
+        check_axe(page, f"flow-{width}-{scheme}")
+        node(page, "meters.readings").click()
+        expect(page.get_by_role("dialog", name="readings")).to_contain_text("Columns")
+        check_axe(page, f"flow-node-{width}-{scheme}")
