@@ -60,6 +60,9 @@ test('a panel waits for the first value that is offered', () => {
 
 test('cells of time are ISO texts, epoch seconds or milliseconds', () => {
 	for (const cell of ['2026-01-31T12:00:00Z', NOW, NOW / 1000, String(NOW)]) assert.equal(timeOf(cell), NOW);
+	for (const cell of ['2026-01-31T12:00:09Z', '2026-01-31T12:00:09.250Z', '2026-02-01T00:00:00.001Z', '2026-01-31T12:00:00+02:00', '2026-01-31']) {
+		assert.equal(timeOf(cell), Date.parse(cell), cell);
+	}
 	assert.equal(timeOf('north'), null);
 	assert.equal(timeOf(null), null);
 });
