@@ -19,6 +19,7 @@ ALL = (
     "project",
     "backfill",
     "front",
+    "page",
 )
 RESULTS = Path(__file__).parent / "results" / "latest.json"
 README = Path(__file__).parent.parent / "README.md"

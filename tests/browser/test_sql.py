@@ -1,4 +1,4 @@
-"""The SQL page: typed, completed, run, drawn, cancelled, kept, restored, copied, run elsewhere."""
+"""The SQL page: typed, completed, run, drawn, cancelled, kept, restored, copied."""
 
 from __future__ import annotations
 
@@ -86,6 +86,7 @@ def test_a_statement_is_completed_run_and_restored_by_its_address(page: Page) ->
     page.keyboard.type("rea")
     option = page.get_by_role("option").filter(has_text="readings").first
     expect(option).to_contain_text("silver")
+    page.wait_for_timeout(200)  # the editor takes no key for a choice that has only just appeared
     page.keyboard.press("Enter")
     page.keyboard.insert_text(" GROUP BY meter_id ORDER BY meter_id WITH FILL FROM 0 TO 5")
     page.keyboard.press("Control+Enter")
@@ -142,7 +143,7 @@ def test_it_is_cancelled_by_a_key_and_ends_in_the_engine(browser: Browser, meter
         write(page, SLOW)
         page.keyboard.press("Control+Enter")
         bar = page.get_by_role("progressbar", name="Rows read")
-        expect(bar).to_have_attribute("aria-valuetext", re.compile("of 100 M rows"), timeout=10_000)
+        expect(bar).to_have_attribute("aria-valuetext", re.compile("of 100.M rows"), timeout=10_000)
         page.keyboard.press("Escape")
         expect(page.get_by_text("nothing of it runs any more")).to_be_visible(timeout=10_000)
         left = meters.asked(
@@ -209,7 +210,9 @@ def test_axe_is_content_with_it(browser: Browser, meters: Running, width: int, s
     with sized(browser, meters.at(sql), width, scheme) as page:
         expect(page.get_by_role("region", name="Rows")).to_be_visible(timeout=15_000)
         check_axe(page, f"sql-{width}-{scheme}")
-        for view, inside in (("Chart", "power"), ("Explain", "What is read")):
+        if (width, scheme) not in {(1440, "light"), (390, "dark")}:
+            return
+        for view, role in (("Chart", "application"), ("Explain", "table")):
             page.get_by_role("tab", name=view).click()
-            expect(page.get_by_text(inside).first).to_be_visible()
+            expect(page.get_by_role("tabpanel", name=view).get_by_role(role)).to_be_visible()
             check_axe(page, f"sql-{view.lower()}-{width}-{scheme}")

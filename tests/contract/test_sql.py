@@ -156,6 +156,7 @@ def test_a_mistake_is_told_with_its_place(
         ({"format": "Pretty"}, 400, "unknown_format"),
         ({"limit": "10001"}, 400, "bad_parameter"),
         ({"limit": "-1"}, 400, "bad_parameter"),
+        ({"limit": "0"}, 400, "bad_parameter"),
         ({"explain": "ast"}, 400, "bad_parameter"),
         ({"id": "a b"}, 400, "bad_parameter"),
         ({"max_memory_usage": "0"}, 400, "unknown_parameter"),

@@ -19,9 +19,11 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = (
-    "README.md", "docs/alerts.md", "docs/checks.md", "docs/operating.md", "docs/plan.md",
-    "docs/testing.md", "examples/homes/README.md",
+    "README.md", "docs/alerts.md", "docs/checks.md", "docs/dashboards.md", "docs/grafana.md",
+    "docs/operating.md", "docs/plan.md", "docs/sql.md", "docs/testing.md",
+    "examples/homes/README.md",
 )  # fmt: skip
+SHELLS = ("", "sh", "bash", "console")
 # What does not end by itself is run by the fixture here.
 ELSEWHERE = re.compile(r"(\.venv/bin/)?penstock (demo\b(?!.*--for)|up)")
 pytestmark = pytest.mark.slow
@@ -31,7 +33,9 @@ def _commands() -> list[tuple[str, str]]:
     found = []
     for name in DOCUMENTS:
         text = (ROOT / name).read_text("utf-8") if (ROOT / name).exists() else ""
-        for block in re.findall(r"```(?:sh|bash|console)?\n(.*?)```", text, re.DOTALL):
+        for language, block in re.findall(r"```(\w*)\n(.*?)```", text, re.DOTALL):
+            if language not in SHELLS:
+                continue
             joined = block.replace("\\\n", " ")
             for line in joined.splitlines():
                 command = line.split("   #")[0].strip()

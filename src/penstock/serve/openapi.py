@@ -137,9 +137,12 @@ def _get(summary: str, operation: str, schema: str = "") -> dict[str, Any]:
 
 
 def _at(path: dict[str, Any], *names: str) -> dict[str, Any]:
-    """A path with the parameters that stand in it."""
+    """A path whose operations have the parameters that stand in it."""
     found = [{"name": name, "in": "path", "required": True, "schema": TEXT} for name in names]
-    return {**path, "parameters": found}
+    return {
+        method: {**operation, "parameters": [*found, *operation.get("parameters", ())]}
+        for method, operation in path.items()
+    }
 
 
 def _sql() -> dict[str, Any]:

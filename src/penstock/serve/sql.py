@@ -107,7 +107,8 @@ class Sql:
             return refusal(error, question.sql)
         finally:
             self._runs.pop(name, None)
-        headers = {"X-Penstock-Query-Id": name, "Cache-Control": "no-store"}
+        headers = {"X-Penstock-Query-Id": name, "Cache-Control": "no-store",
+                   "X-Content-Type-Options": "nosniff"}  # fmt: skip
         return Response(body, headers=headers, media_type=FORMATS[form][1])
 
     async def progress(self, request: Request) -> Response:
@@ -223,9 +224,13 @@ def _check(settings: Mapping[str, str], words: Mapping[str, str]) -> None:
         raise _bad(400, "Bad parameter", f"explain is {words['explain'][:20]!r}",
                    f"one of: {', '.join(EXPLANATIONS)}")  # fmt: skip
     number = words["limit"]
-    if not number.isdecimal() or len(number) > len(str(MAX_ROWS)) or int(number) > MAX_ROWS:
+    if (
+        not number.isdecimal()
+        or len(number) > len(str(MAX_ROWS))
+        or not (1 <= int(number) <= MAX_ROWS)
+    ):
         raise _bad(400, "Bad parameter", f"limit is {number[:20]!r}",
-                   f"a whole number of at most {MAX_ROWS:,}")  # fmt: skip
+                   f"a whole number from 1 to {MAX_ROWS:,}")  # fmt: skip
     if _ID.fullmatch(words["id"]) is None:
         raise _bad(400, "Bad parameter", "that is no id", "letters, digits, - and _, at most 64")
 

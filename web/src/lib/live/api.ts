@@ -208,6 +208,10 @@ export interface components {
                 webhook: boolean;
                 file: string;
                 sql: string;
+                database: string;
+                defaults: {
+                    [key: string]: string;
+                };
                 looked_ms: number;
                 took_ms: number;
                 error: string;
@@ -268,6 +272,7 @@ export interface components {
                 file: string;
                 line: number;
                 sql: string;
+                database: string;
                 /** @description the oldest first */
                 history: {
                     at_ms: number;

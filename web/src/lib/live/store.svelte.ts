@@ -10,6 +10,8 @@ const HIDDEN_CLOSE_MS = 30_000;
 /** Opening homes one after the other must not open a stream for each. */
 const SETTLE_MS = 120;
 const RATES_KEPT = 90;
+/** What comes within this is drawn at once: a frame of the page costs more than one more chart in it. */
+const TOGETHER_MS = 100;
 const NOTHING: Watched = { tiles: [], also: [] };
 
 export class LiveStore {
@@ -43,6 +45,8 @@ export class LiveStore {
 	#drawn = new Map<string, { received: number; at: number }>();
 	#pending = new Map<string, LiveEvent>();
 	#frame = 0;
+	#flushedAt = 0;
+	#soon: ReturnType<typeof setTimeout> | undefined;
 	#settle: ReturnType<typeof setTimeout> | undefined;
 	#hidden: ReturnType<typeof setTimeout> | undefined;
 	#stream = new LiveStream({
@@ -85,6 +89,8 @@ export class LiveStore {
 			document.removeEventListener('visibilitychange', onVisibility);
 			clearTimeout(this.#settle);
 			clearTimeout(this.#hidden);
+			clearTimeout(this.#soon);
+			this.#soon = undefined;
 			cancelAnimationFrame(this.#frame);
 			this.#asked = null;
 			this.#opened = '';
@@ -139,11 +145,15 @@ export class LiveStore {
 		const key = 'tile' in event.data ? `${event.kind} ${event.data.tile}` : event.kind;
 		this.#pending.delete(key); // the newest also goes last, so that a late answer clears its problem
 		this.#pending.set(key, event.kind === 'tile' ? { ...event, data: stamped(event.data) } : event);
-		this.#frame ||= requestAnimationFrame(() => this.#flush());
+		this.#soon ||= setTimeout(() => {
+			this.#soon = undefined;
+			this.#frame ||= requestAnimationFrame(() => this.#flush());
+		}, Math.max(0, this.#flushedAt + TOGETHER_MS - performance.now()));
 	}
 
 	#flush(): void {
 		this.#frame = 0;
+		this.#flushedAt = performance.now();
 		const tiles = { ...this.tiles };
 		const problems = { ...this.problems };
 		for (const event of this.#pending.values()) {

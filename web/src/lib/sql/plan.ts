@@ -33,11 +33,20 @@ export function planOf(answer: Answer): Step[] {
 function stepOf(node: Node): Step {
 	return {
 		name: words(node['Node Type'] ?? ''),
-		about: (node.Description ?? '').replace(/^\((.*)\)$/s, '$1'),
+		about: telling(node.Description ?? ''),
 		indexes: (node.Indexes ?? []).map(indexOf),
 		steps: (node.Plans ?? []).map(stepOf)
 	};
 }
+
+/** A description without what every plan says of its own columns' names. */
+function telling(description: string): string {
+	const parts = description.split(' + ').map((part) => part.replace(/^\(+|\)+$/g, ''));
+	const said = parts.filter((part) => part && !NOISE.has(part));
+	return said.length < parts.length ? said.join(' + ') : description;
+}
+
+const NOISE = new Set(['Project names', 'Projection', 'Change column names to column identifiers']);
 
 function indexOf(found: Record<string, unknown>): Index {
 	const number = (name: string) => Number(found[name] ?? 0);

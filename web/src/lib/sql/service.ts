@@ -23,7 +23,6 @@ interface Sent {
 	meta: Column[];
 	data: unknown[][];
 	rows: number;
-	rows_before_limit_at_least?: number;
 	statistics?: { elapsed: number; rows_read: number; bytes_read: number };
 }
 
@@ -53,11 +52,11 @@ export async function run(asked: Asked, id: string, signal: AbortSignal, explain
 	return read((await answer.json()) as Sent);
 }
 
-export function read({ meta, data, rows, rows_before_limit_at_least: before, statistics }: Sent): Answer {
+export function read({ meta, data, rows, statistics }: Sent): Answer {
 	return {
 		columns: meta,
 		rows: data,
-		cut: rows >= MOST_ROWS && (before ?? 0) > rows,
+		cut: rows >= MOST_ROWS,
 		readRows: statistics?.rows_read ?? 0,
 		readBytes: statistics?.bytes_read ?? 0,
 		seconds: statistics?.elapsed ?? 0

@@ -21,7 +21,7 @@ export interface Column {
 export interface Answer {
 	columns: readonly Column[];
 	rows: readonly (readonly unknown[])[];
-	/** There are more rows than were sent. */
+	/** As many rows came as may: there may be more, which the engine does not count. */
 	cut: boolean;
 	readRows: number;
 	readBytes: number;

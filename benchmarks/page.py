@@ -1,0 +1,204 @@
+"""The page in Chromium: what six live charts cost, and how much is fetched at first."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import shutil
+import statistics
+import tempfile
+import threading
+import time
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from benchmarks.harness import EXAMPLES, Figure, Running, running, send
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Browser, Page, Response
+
+CHARTS, POINTS, HZ = 6, 3_600, 4
+ROUNDS, SECONDS = 5, 8.0
+_FIRST_HOME = 900_000
+_PAGE = Path(__file__).parent.parent / "src" / "penstock" / "serve" / "_ui"
+_COUNTED = ("document", "script", "stylesheet")
+_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+          "--disable-background-networking", "--disable-component-update"]  # fmt: skip
+_PANEL = '''
+[[row.panel]]
+title = "Chart {n}"
+kind = "line"
+value = "temperature"
+width = 4
+reason = "single readings, which no gold keeps"
+sql = """
+SELECT ts AS time, temperature
+FROM readings
+WHERE home_id = {home} AND $__timeFilter_ms(ts)
+ORDER BY ts
+"""
+'''
+# Frames are counted where the page takes them.
+_COUNT = """
+window.frames_seen = 0;
+const add = EventSource.prototype.addEventListener;
+EventSource.prototype.addEventListener = function (kind, then) {
+  const counted = (event) => { window.frames_seen += 1; then(event); };
+  return add.call(this, kind, kind === 'tile' ? counted : then);
+};
+"""
+
+
+def measure() -> list[Figure]:
+    """Processor time of the whole browser while six charts are fed, and bytes of a first visit."""
+    with tempfile.TemporaryDirectory() as folder, running(_project(Path(folder)), **_PACE) as here:
+        _send_hour(here)
+        with _browser() as browser:
+            loaded = _first_load(browser, here.url)
+            with _feed(here):
+                cpu, rate = _charts(browser, f"{here.url}/dashboards/bench")
+    name = f"{CHARTS} live charts of {POINTS:,} points at {HZ} Hz, processor of the browser"
+    return [
+        Figure(name, cpu, "% of a core", None, None, "<= 25"),
+        Figure("frames a second of each of those charts", rate, "Hz", None, None, ">= 3.5"),
+        Figure(
+            "first load of the page without its fonts, gzipped",
+            loaded / 1024,
+            "KB",
+            None,
+            None,
+            "<= 150",
+        ),
+    ]
+
+
+_PACE = {"PENSTOCK_BATCH_AGE": "50ms"}
+
+
+def _project(folder: Path) -> Path:
+    """The examples with one more dashboard: six lines over an hour of a reading a second."""
+    root = folder / "examples"
+    shutil.copytree(EXAMPLES, root, ignore=shutil.ignore_patterns(".data"))
+    panels = "".join(_PANEL.format(n=n, home=_FIRST_HOME + n) for n in range(CHARTS))
+    text = f'title = "Bench"\nfrom = "now-1h"\n\n[[row]]\n{panels}'
+    (root / "homes" / "dashboards" / "bench.toml").write_text(text, "utf-8")
+    return root
+
+
+def _reading(home: int, at: datetime) -> str:
+    text = at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    value = 20 + (at.timestamp() * (home % 7 + 1) / 60) % 5
+    return json.dumps({"home_id": home, "ts": text, "region": "north", "temperature": value})
+
+
+def _send_hour(here: Running) -> None:
+    now = datetime.now(UTC)
+    for n in range(CHARTS):
+        rows = (_reading(_FIRST_HOME + n, now - timedelta(seconds=s)) for s in range(POINTS))
+        send(here.url, "\n".join(rows).encode() + b"\n")
+    here.drain(CHARTS * POINTS)
+
+
+@contextmanager
+def _feed(here: Running) -> Iterator[None]:
+    """A reading of each chart's home, four times a second, until the block ends."""
+    over = threading.Event()
+
+    def feed() -> None:
+        while not over.wait(1 / HZ):
+            now = datetime.now(UTC)
+            rows = (_reading(_FIRST_HOME + n, now) for n in range(CHARTS))
+            send(here.url, "\n".join(rows).encode() + b"\n")
+
+    thread = threading.Thread(target=feed)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+@contextmanager
+def _browser() -> Iterator[Browser]:
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - only where it is measured
+
+    found = next((p for n in ("chromium", "google-chrome") if (p := shutil.which(n))), None)
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=found, args=_FLAGS)
+        yield opened
+        opened.close()
+
+
+def _first_load(browser: Browser, url: str) -> float:
+    """Bytes of the home page's document, scripts and styles, each gzipped; fonts are apart."""
+    sizes: dict[str, int] = {}
+
+    def note(answer: Response) -> None:
+        path = urlsplit(answer.url).path
+        if answer.request.resource_type in _COUNTED and not path.startswith("/v1/"):
+            file = _PAGE / path.strip("/")
+            packed = file.with_name(f"{file.name}.gz")
+            if packed.is_file():
+                sizes[path] = packed.stat().st_size
+            else:
+                sizes[path] = len(gzip.compress(answer.body()))
+
+    page = browser.new_page()
+    page.on("response", note)
+    page.goto(url)
+    page.get_by_role("heading", level=1).wait_for()
+    page.wait_for_timeout(3_000)
+    page.close()
+    return sum(sizes.values())
+
+
+def _charts(browser: Browser, address: str) -> tuple[float, float]:
+    """Processor time in percent of a core, and frames a second of a chart: medians of rounds."""
+    page = browser.new_page(viewport={"width": 1440, "height": 900})
+    page.add_init_script(_COUNT)
+    page.goto(address.replace("/dashboards/", "/dashboards/homes/"))
+    for n in range(CHARTS):
+        page.get_by_role("region", name=f"Chart {n}").locator("canvas").wait_for()
+    page.wait_for_timeout(3_000)
+    rounds = [_round(page) for _ in range(ROUNDS)]
+    page.close()
+    return statistics.median(r[0] for r in rounds), statistics.median(r[1] for r in rounds)
+
+
+def _round(page: Page) -> tuple[float, float]:
+    began, before = time.monotonic(), _processor()
+    seen = page.evaluate("window.frames_seen")
+    page.wait_for_timeout(SECONDS * 1000)
+    took = time.monotonic() - began
+    frames = page.evaluate("window.frames_seen") - seen
+    return 100 * (_processor() - before) / took, frames / CHARTS / took
+
+
+def _processor() -> float:
+    """Seconds that the processes of this script's browsers have used so far."""
+    parents, used = {}, {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            name, _, rest = stat.read_text().rpartition(")")
+        except OSError:
+            continue  # it has ended meanwhile
+        fields = rest.split()
+        pid = int(stat.parent.name)
+        parents[pid] = int(fields[1])
+        if "chrom" in name or "headless" in name:
+            used[pid] = int(fields[11]) + int(fields[12])
+    own = (pid for pid in used if _is_ours(pid, parents))
+    return sum(used[pid] for pid in own) / os.sysconf("SC_CLK_TCK")
+
+
+def _is_ours(pid: int, parents: dict[int, int]) -> bool:
+    while pid and pid != os.getpid():
+        pid = parents.get(pid, 0)
+    return pid == os.getpid()
