@@ -78,7 +78,7 @@ def test_any_project_has_its_pages(page: Page, meters: Running) -> None:
     expect(page.get_by_role("main")).to_contain_text("none of ours")
     places.get_by_role("link", name="Endpoints").click()
     page.get_by_role("link", name="meters/hourly").click()
-    link = page.get_by_role("link", name="json of hourly")
+    link = page.get_by_role("link", name="json of hourly", exact=True)
     with urllib.request.urlopen(meters.url + str(link.get_attribute("href")), timeout=10) as answer:
         assert json.load(answer)["meta"]
     page.wait_for_timeout(1500)  # a stream that failed would have said so twice by now

@@ -126,8 +126,10 @@ def described(platform: Up) -> dict[str, Any]:
 
 def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
     for path, item in document["paths"].items():
-        for method, operation in item.items():
-            yield path, method, operation
+        shared = item.get("parameters", [])
+        for method in item.keys() - {"parameters"}:
+            own = item[method].get("parameters", [])
+            yield path, method, {**item[method], "parameters": [*shared, *own]}
 
 
 def references(node: object) -> Iterator[str]:
@@ -204,16 +206,19 @@ def test_defaults_fit_their_types(described: dict[str, Any]) -> None:
                 assert isinstance(schema["default"], kinds[schema["type"]]), parameter
 
 
+WORDS = {"format": "json", "domain": "homes", "folder": "sources", "name": "readings"}
+
+
 def test_what_is_listed_answers(platform: Up, described: dict[str, Any]) -> None:
     for path, method, operation in operations(described):
         if method != "get" or path in {"/v1/live", "/healthz", "/readyz", "/metrics"}:
             continue
-        required = [p for p in operation.get("parameters", []) if p["required"]]
+        required = [p for p in operation["parameters"] if p.get("required")]
         if any(p["in"] == "query" for p in required) or "broken" in path:
             continue
-        asked = {p["name"]: p["example"] for p in operation.get("parameters", []) if "example" in p}
-        words = {p["name"]: asked.pop(p["name"]) for p in required if p["name"] in asked}
-        answer = platform.http.get(path.format(**{"format": "json", **words}), params=asked)
+        if {p["name"] for p in required} - WORDS.keys() or path.endswith("/passage"):
+            continue  # about something that is not there, or waits for it
+        answer = platform.http.get(path.format(**WORDS))
         assert answer.status_code == 200, path
         assert isinstance(answer.json(), dict)
 

@@ -123,6 +123,13 @@ def test_figures_come_to_who_asks_for_them(platform: Up) -> None:
     assert found["homes.daily_peaks"]["rows"] is None, "a view stores nothing"
 
 
+def test_an_endpoint_says_how_quick_it_is(platform: Up) -> None:
+    assert platform.http.get("/v1/endpoints/homes/homes_now.json").status_code == 200
+    found = figures(platform, lambda nodes: nodes["homes.serve.homes_now"]["ms"])
+    assert found["homes.serve.homes_now"]["rate"] is not None
+    assert found["homes.serve.suspected_supply"]["ms"] is None, "nobody has asked it"
+
+
 def test_others_are_not_sent_the_figures(platform: Up) -> None:
     connection = HTTPConnection("127.0.0.1", platform.port, timeout=10)
     connection.request("GET", "/v1/live")

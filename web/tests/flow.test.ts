@@ -32,7 +32,7 @@ const GRAPH: FlowGraph = {
 };
 
 function figure(id: string, said: Partial<FlowFigure>): FlowFigure {
-	return { id, rows: null, bytes: null, rate: null, dead: 0, firing: 0, ...said };
+	return { id, rows: null, bytes: null, rate: null, ms: null, dead: 0, firing: 0, ...said };
 }
 
 test('columns keep the order of the flow, and nothing lies over another or outside', () => {

@@ -7,7 +7,7 @@ import { wordsAt, type Catalogue } from '../src/lib/sql/completion.ts';
 import { asCurl, asPython, asSql, quoted } from '../src/lib/sql/copies.ts';
 import { drawingOf, instantOf, NO_WISH, type Drawing } from '../src/lib/sql/drawing.ts';
 import { examplesOf, statementOf } from '../src/lib/sql/examples.ts';
-import { kindOf } from '../src/lib/sql/kinds.ts';
+import { kindOf, shortType } from '../src/lib/sql/kinds.ts';
 import { withStatement } from '../src/lib/sql/past.ts';
 import { estimatesOf, planOf } from '../src/lib/sql/plan.ts';
 import { ROW_PX, widthsOf, windowOf } from '../src/lib/sql/rows.ts';
@@ -46,6 +46,9 @@ test('what is nested is written as ClickHouse writes it', () => {
 	assert.equal(cellOf([1, 'x'], 'Tuple(UInt8, Enum8(\'x, y\' = 1))').text, "(1, 'x')");
 	assert.equal(cellOf({ k: 1.5 }, 'Map(String, Float64)').text, "{'k': 1.5}");
 	assert.equal(kindOf('SimpleAggregateFunction(max, Nullable(Int8))').name, 'Int8');
+	assert.equal(shortType('SimpleAggregateFunction(sum, Decimal(38, 3))'), 'Decimal(38, 3), a sum');
+	assert.equal(shortType('AggregateFunction(quantiles(0.5, 0.9), LowCardinality(String))'), 'state of quantiles');
+	assert.equal(shortType("DateTime64(3, 'UTC')"), "DateTime64(3, 'UTC')");
 });
 
 test('the address has the statement and gives it back', () => {
@@ -94,7 +97,7 @@ test('completion knows what may come next', () => {
 	assert.deepEqual(labels('SELECT * FROM homes.'), ['readings', 'city_minute']);
 	const words = wordsAt('SELECT en', 'SELECT en FROM readings', CATALOGUE);
 	assert.equal(words?.from, 7);
-	assert.deepEqual(words.words.find(({ label }) => label === 'energy'), { label: 'energy', apply: 'energy', kind: 'column', detail: 'Nullable(Decimal(9, 3))', about: 'Wh', boost: 6 });
+	assert.deepEqual(words.words.find(({ label }) => label === 'energy'), { label: 'energy', apply: 'energy', kind: 'column', detail: 'Decimal(9, 3)?', about: 'Wh', boost: 6 });
 	assert.ok(words.words.some(({ label, apply }) => label === 'quantile' && apply === 'quantile('));
 	assert.ok(!labels('SELECT 1 WHERE ').includes('energy'), 'no table, no columns');
 	assert.deepEqual(labels("SELECT 'rea"), [], 'inside a text');
@@ -104,7 +107,7 @@ test('completion knows what may come next', () => {
 test('a time goes across and a text beside it makes lines', () => {
 	const rows = [['2026-01-02 00:00:00', 'north', '3'], ['2026-01-01 00:00:00', 'north', '1.5'], ['2026-01-01 00:00:00', 'south', null]];
 	const { spec, title, sentence } = drawingOf(answer([['t', 'DateTime'], ['region', 'String'], ['kw', 'Float64']], rows), NO_WISH) as Drawing;
-	assert.equal(spec.axis, 'time');
+	assert.equal(spec.kind, 'line');
 	assert.equal(title, 'kw by region');
 	assert.deepEqual(spec.x, [instantOf('2026-01-01'), instantOf('2026-01-02 00:00:00')]);
 	assert.deepEqual(spec.series, [{ name: 'north', values: [1.5, 3] }, { name: 'south', values: [null, null] }]);
@@ -116,13 +119,17 @@ test('the number of something is no height', () => {
 	const { spec, title } = drawingOf(answer([['day', 'Date'], ['home_id', 'UInt32'], ['kw', 'Float64']], rows), NO_WISH) as Drawing;
 	assert.equal(title, 'kw by home_id');
 	assert.deepEqual(spec.series.map(({ name }) => name), ['7', '8']);
+	const twice = drawingOf(answer([['day', 'Date'], ['home_id', 'UInt32'], ['kw', 'Float64']], [...rows, ['2026-01-01', 8, 9]]), NO_WISH) as Drawing;
+	assert.match(twice.sentence, /several rows of one place/);
 });
 
 test('texts without a time are bars, and wishes are heeded', () => {
 	const rows = [['a', 1, 10], ['b', 2, 20]];
 	const named = answer([['who', 'String'], ['n', 'UInt8'], ['m', 'UInt8']], rows);
 	const { spec } = drawingOf(named, NO_WISH) as Drawing;
-	assert.deepEqual([spec.kind, spec.axis, spec.series.length, spec.formatX(1)], ['bars', 'place', 2, 'b']);
+	assert.deepEqual([spec.kind, spec.series.length, spec.formatX(1)], ['columns', 2, 'b']);
+	const ring = drawingOf(named, { ...NO_WISH, drawn: 'n', kind: 'pie' }) as Drawing;
+	assert.equal(ring.spec.kind, 'pie');
 	const wished = drawingOf(named, { across: 'n', drawn: 'm', split: '-', kind: 'line' }) as Drawing;
 	assert.deepEqual([wished.spec.x, wished.spec.series], [[1, 2], [{ name: 'm', values: [10, 20] }]]);
 	assert.match(String(drawingOf(answer([['a', 'String'], ['b', 'String']], [['x', 'y']]), NO_WISH)), /no column of numbers/);

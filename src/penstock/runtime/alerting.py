@@ -182,6 +182,8 @@ class Alerting:
             "webhook": self.deliveries.webhook is not None,
             "file": query.path.relative_to(self.project.root).as_posix(),
             "sql": query.sql,
+            "database": query.database,
+            "defaults": {p.name: p.default for p in query.params if p.default is not None},
             "looked_ms": mine.at_ms,
             "took_ms": mine.took_ms,
             "error": mine.error,

@@ -40,6 +40,8 @@ class Checking:
     results: CheckResults
     every: float
     stop: threading.Event
+    _kept: int = 0
+    _made: tuple[int, Project, dict[str, Any]] | None = None
 
     def run(self) -> None:
         """Check until told to stop: a thread's whole life."""
@@ -51,16 +53,19 @@ class Checking:
                     return
                 try:
                     self.results.keep([run(check, self.client)])
+                    self._kept += 1
                 except PenstockError as error:  # the engine or the store is away: the next round
                     _log.warning("check_not_run", check=check.name, reason=error.what)
 
     def document(self) -> dict[str, Any]:
         """Checks, their newest results and how those before ended, as JSON."""
-        newest, recent = self.results.newest(), self.results.recent(_SHOWN)
-        return {
-            "every_s": self.every,
-            "checks": [self._document(check, newest, recent) for check in self.project.checks()],
-        }
+        kept, project = self._kept, self.project
+        if self._made is None or self._made[0] != kept or self._made[1] is not project:
+            # Asked for each second by every page, and another one only after a round.
+            newest, recent = self.results.newest(), self.results.recent(_SHOWN)
+            checks = [self._document(check, newest, recent) for check in project.checks()]
+            self._made = kept, project, {"every_s": self.every, "checks": checks}
+        return self._made[2]
 
     def _document(
         self,
@@ -78,6 +83,7 @@ class Checking:
             "file": check.path.relative_to(self.project.root).as_posix(),
             "line": check.line,
             "sql": check.sql,
+            "database": check.database,
             "history": [
                 {"at_ms": r.at_ms, "state": r.state, "failures": r.failures, "took_ms": r.took_ms}
                 for r in reversed(recent.get((check.domain, check.name), []))

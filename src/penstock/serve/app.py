@@ -128,7 +128,9 @@ class Application:
         )  # fmt: skip
         ingest = Ingest(services.sources, landing, services.idempotency, services.max_body)
         asked = {"status": services.status, "alerts": services.alerts, "checks": services.checks}
-        self._flow = Flow(services.project, services.client, asked, services.passages)
+        self._flow = Flow(
+            services.project, services.client, asked, services.passages, endpoints.paces
+        )
         self.live = Live(endpoints, services.versions, self._documents())
         self._openapi = document(services.project)
         self._sql = Sql(services.project, services.client)

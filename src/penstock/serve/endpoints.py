@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import statistics
 import time
 from typing import TYPE_CHECKING, Any, cast
 
@@ -101,6 +102,17 @@ class Endpoints:
             (e.domain, e.name, self._asked.of((e.domain, e.name)))
             for e in self._project.endpoints()
         ]
+
+    def paces(self) -> dict[tuple[str, str], tuple[int, float | None]]:
+        """(domain, name) → how often it was asked, by tiles too, and its median in milliseconds."""
+        found = {}
+        for endpoint in self._project.endpoints():
+            key = (endpoint.domain, endpoint.name)
+            both = (self._asked.of(key), self._live.of(key))
+            newest = [ms for timing in both for ms in timing.newest]
+            asked = sum(timing.counts.total() for timing in both)
+            found[key] = (asked, round(statistics.median(newest), 1) if newest else None)
+        return found
 
     def _document(self, endpoint: Endpoint) -> dict[str, Any]:
         key = (endpoint.domain, endpoint.name)

@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, Response
 
 from penstock.errors import UsageError
 from penstock.layers import showing
-from penstock.project.lineage import Graph, alert_id, relation_id, source_id
+from penstock.project.lineage import Graph, alert_id, endpoint_id, relation_id, source_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -42,6 +42,8 @@ class Flow:
         client: to the engine.
         documents: `status`, `alerts` and `checks` of the platform.
         passages: the newest batch of each source, by (domain, source).
+        paces: of each endpoint, by (domain, name): how often it was asked, and its median in ms;
+            called by the event loop alone.
     """
 
     def __init__(
@@ -50,9 +52,11 @@ class Flow:
         client: Client,
         documents: Mapping[str, Callable[[], dict[str, Any]]],
         passages: Callable[[], Mapping[tuple[str, str], Passage]],
+        paces: Callable[[], Mapping[tuple[str, str], tuple[int, float | None]]],
     ) -> None:
         self._client, self._documents, self._passages = client, documents, passages
-        self._landed: deque[tuple[float, dict[str, tuple[int, int]]]] = deque(maxlen=64)
+        self._paces = paces
+        self._counted: deque[tuple[float, dict[str, tuple[int, int]]]] = deque(maxlen=64)
         self.adopt(project)
 
     def adopt(self, project: Project) -> None:
@@ -101,7 +105,8 @@ class Flow:
 
     async def event(self) -> bytes:
         """The figures of every node that has some, as JSON."""
-        return json.dumps(await asyncio.to_thread(self._figures)).encode()
+        served = {endpoint_id(*key): pace for key, pace in self._paces().items()}
+        return json.dumps(await asyncio.to_thread(self._figures, served)).encode()
 
     def _find(self, *parts: str) -> Node:
         node = self._graph.node(".".join(parts))
@@ -143,12 +148,17 @@ class Flow:
         found = self._documents["checks"]()["checks"]
         return [c for c in found if c["domain"] == domain.name and c["name"] in names]
 
-    def _figures(self) -> dict[str, Any]:
+    def _figures(self, served: Mapping[str, tuple[int, float | None]]) -> dict[str, Any]:
         databases = [domain.database for domain in self._project.domains]
         sizes = showing.sizes(databases, self._client)
         sources = self._documents["status"]()["sources"]
-        rates = self._rates(sources)
-        figures = [*self._of_sources(sources, rates), *self._of_alerts()]
+        landed = {source_id(s["domain"], s["source"]): (s["landed"], s["good"]) for s in sources}
+        rates = self._rates(landed | {key: (asked, asked) for key, (asked, _) in served.items()})
+        figures = [
+            *(_figure(k, rows=rows, rate=_first(rates[k])) for k, (rows, _) in landed.items()),
+            *({**_figure(k, rate=_first(rates[k])), "ms": ms} for k, (_, ms) in served.items()),
+            *self._of_alerts(),
+        ]
         for domain in self._project.domains:
             taken = self._taken(domain, sources, rates)
             dead = self._dead(domain, sources)
@@ -157,35 +167,20 @@ class Flow:
                 figures.append(_of_relation(relation, size, taken, dead))
         return {"at": time.time_ns() // 1_000_000, "nodes": figures}
 
-    def _rates(self, sources: list[dict[str, Any]]) -> dict[str, tuple[float, float] | None]:
-        """Rows a second of each source over the last seconds: landed, and good ones of them."""
+    def _rates(self, counts: dict[str, tuple[int, int]]) -> dict[str, tuple[float, float] | None]:
+        """How much two counts of each node grew a second over the last seconds; None at first."""
         now = time.monotonic()
-        counts = {source_id(s["domain"], s["source"]): (s["landed"], s["good"]) for s in sources}
-        while self._landed and self._landed[0][0] < now - _RATE:
-            self._landed.popleft()
-        first = self._landed[0] if self._landed else None
-        self._landed.append((now, counts))
-        if first is None:
-            return dict.fromkeys(counts)
-        span = max(now - first[0], 0.001)
-        before = first[1]
-        return {
-            key: (
-                round((landed - before.get(key, (landed, good))[0]) / span, 1),
-                round((good - before.get(key, (landed, good))[1]) / span, 1),
-            )
-            for key, (landed, good) in counts.items()
-        }
+        while self._counted and self._counted[0][0] < now - _RATE:
+            self._counted.popleft()
+        began, before = self._counted[0] if self._counted else (now, {})
+        self._counted.append((now, counts))
+        span = max(now - began, 0.001)
 
-    def _of_sources(
-        self, sources: list[dict[str, Any]], rates: Mapping[str, tuple[float, float] | None]
-    ) -> list[dict[str, Any]]:
-        found = []
-        for source in sources:
-            key = source_id(source["domain"], source["source"])
-            rate = rates.get(key)
-            found.append(_figure(key, rows=source["landed"], rate=rate[0] if rate else None))
-        return found
+        def rate(key: str, of: int) -> float:
+            grown = counts[key][of] - before[key][of]
+            return round(max(grown, 0) / span, 1)
+
+        return {key: (rate(key, 0), rate(key, 1)) if key in before else None for key in counts}
 
     def _of_alerts(self) -> list[dict[str, Any]]:
         return [
@@ -241,7 +236,12 @@ def _node(node: Node, project: Project) -> dict[str, Any]:
 
 
 def _figure(key: str, rows: int | None = None, rate: float | None = None) -> dict[str, Any]:
-    return {"id": key, "rows": rows, "bytes": None, "rate": rate, "dead": 0, "firing": 0}
+    more = {"bytes": None, "ms": None, "dead": 0, "firing": 0}
+    return {"id": key, "rows": rows, "rate": rate, **more}
+
+
+def _first(rates: tuple[float, float] | None) -> float | None:
+    return rates[0] if rates else None
 
 
 def _of_relation(

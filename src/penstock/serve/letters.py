@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from starlette.responses import JSONResponse, Response
@@ -23,7 +24,19 @@ if TYPE_CHECKING:
 _MOST = 1000
 _DEFAULT, _LIVE = 20, 20  # letters of a list, and of an event
 _DIGITS = 19  # of a part or a position
-_FRESH_S = 3.0  # how long an outlook is given again: it reads every dead letter
+# How long an outlook is given again: it reads every dead letter, and to the cache of answers its
+# scratch table is a write. With no new dead letter, only what bronze lets go by age may change it.
+_FRESH_S, _SAME_S = 10.0, 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Outlook:
+    """The last outlook: by which rules, of how many, when, and what came of it."""
+
+    rules: tuple[int, int] = (-1, -1)
+    dead: int = -1
+    made: float = 0.0
+    document: dict[str, Any] = field(default_factory=dict)
 
 
 class Letters:
@@ -49,7 +62,7 @@ class Letters:
         self._judge, self._progress = outlook, replay
         self._newest: tuple[int, bytes] | None = None
         self._looking = asyncio.Lock()
-        self._outlook: tuple[tuple[object, ...], float, dict[str, Any]] = ((), 0.0, {})
+        self._outlook = _Outlook()
 
     def adopt(self, project: Project) -> None:
         """Answer by another version of the project."""
@@ -106,12 +119,18 @@ class Letters:
             PenstockError: what is in the way, such as an apply that was cut short.
         """
         async with self._looking:  # one at a time, however many look
-            held, made, document = self._outlook
-            state = (self._status()["adopted"], self._progress()["runs"])
-            if held != state or time.monotonic() - made > _FRESH_S:
+            rules = await asyncio.to_thread(self._rules)
+            dead = await asyncio.to_thread(self._dead, "", "")
+            held = self._outlook
+            kept_s = _SAME_S if held.dead == dead else _FRESH_S
+            if held.rules != rules or time.monotonic() - held.made > kept_s:
                 document = await asyncio.to_thread(self._judge)
-                self._outlook = (state, time.monotonic(), document)
-        return JSONResponse(document)
+                held = self._outlook = _Outlook(rules, dead, time.monotonic(), document)
+        return JSONResponse(held.document)
+
+    def _rules(self) -> tuple[int, int]:
+        """Another one where files were taken up, or a replay has ended."""
+        return self._status()["adopted"], self._progress()["runs"]
 
     async def replay(self, _request: Request) -> Response:
         """`GET /v1/dead-letters/replay`: how far it is; asked for again and again meanwhile."""

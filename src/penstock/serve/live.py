@@ -239,12 +239,15 @@ class Live:
 
     def _start_ticker(self) -> None:
         if self._ticker is None or self._ticker.done():
+            for name in _ON_REQUEST:
+                self._last.pop(name, None)
             self._ticker = asyncio.create_task(self._tick())
 
     async def _tick(self) -> None:
         while self._viewers:
             for name, get in self._documents.items():
                 if not any(viewer.wants(name) for viewer in self._viewers):
+                    self._last.pop(name, None)  # who comes next gets figures of then
                     continue
                 try:
                     frame = _event(name, await get())

@@ -130,39 +130,19 @@ def _default(text: str, kind: str) -> str | float:
     return int(text) if kind == "integer" else float(text)
 
 
-def _get(summary: str, operation: str, schema: str = "", **examples: str) -> dict[str, Any]:
-    """A path to read; `examples` are its parameters, each with a value that answers."""
+def _get(summary: str, operation: str, schema: str = "") -> dict[str, Any]:
     media: dict[str, Any] = {"schema": {"$ref": f"#/components/schemas/{schema}"} if schema else {}}
     answer = {"description": summary, "content": {"application/json": media}}
-    get = {"operationId": operation, "summary": summary, "responses": {"200": answer}}
-    parameters = [
-        {"name": name, "in": "path", "required": True, "schema": TEXT,
-         "example": value}
-        for name, value in examples.items()
-    ]  # fmt: skip
-    return {"get": {**get, "parameters": parameters} if parameters else get}
-
-
-def _passage() -> dict[str, Any]:
-    """The next batch of a source."""
-    summary = "The next batch of a source, with the times of its way"
-    path = _get(summary, "passage", "Follow", domain="homes", name="readings")
-    wait = {
-        "name": "wait",
-        "in": "query",
-        "required": False,
-        "description": "0: say at once that there is none, and what time it is",
-        "schema": {"type": "integer", "enum": [0]},
-        "example": "0",
-    }
-    path["get"]["parameters"].append(wait)
-    return path
+    return {"get": {"operationId": operation, "summary": summary, "responses": {"200": answer}}}
 
 
 def _at(path: dict[str, Any], *names: str) -> dict[str, Any]:
     """A path whose operations have the parameters that stand in it."""
     found = [{"name": name, "in": "path", "required": True, "schema": TEXT} for name in names]
-    return {method: {**operation, "parameters": found} for method, operation in path.items()}
+    return {
+        method: {**operation, "parameters": [*found, *operation.get("parameters", ())]}
+        for method, operation in path.items()
+    }
 
 
 def _sql() -> dict[str, Any]:
@@ -200,6 +180,17 @@ def _saved_query() -> dict[str, Any]:
     kept = _get("Keep a statement under a name", "sql_save", "SavedQuery")["get"]
     kept["requestBody"] = {"required": True, "content": {"application/json": body}}
     return {"put": kept, "delete": _delete("Forget a statement", "sql_forget")}
+
+
+def _passage() -> dict[str, Any]:
+    """The next batch of a source."""
+    path = _get("The next batch, with the times of its way", "passage", "Follow")
+    said = "0: say at once that there is none, and what time it is"
+    schema = {"type": "integer", "enum": [0]}
+    path["get"]["parameters"] = [
+        {"name": "wait", "in": "query", "required": False, "description": said, "schema": schema}
+    ]
+    return path
 
 
 def _delete(summary: str, operation: str) -> dict[str, Any]:
@@ -257,15 +248,18 @@ _PLATFORM = {
     "/v1/dashboards": _get("Dashboards as their files say", "dashboards", "Dashboards"),
     "/v1/checks": _get("Checks of the data, and what each gave last", "checks", "Checks"),
     "/v1/flow": _get("The project as a graph", "flow", "Flow"),
-    "/v1/flow/{domain}/{name}": _get(
-        "One relation: its file, columns, a few rows, checks", "flow_relation", "FlowDetail",
-        domain="homes", name="readings",
+    "/v1/flow/{domain}/{name}": _at(
+        _get("One relation: its file, columns, a few rows, checks", "flow_relation", "FlowDetail"),
+        "domain",
+        "name",
     ),
-    "/v1/flow/{domain}/{folder}/{name}": _get(
-        "One source, endpoint or alert (`sources`, `serve`, `alerts`)", "flow_part", "FlowDetail",
-        domain="homes", folder="sources", name="readings",
+    "/v1/flow/{domain}/{folder}/{name}": _at(
+        _get("One of `sources`, `serve` or `alerts`", "flow_part", "FlowDetail"),
+        "domain",
+        "folder",
+        "name",
     ),
-    "/v1/flow/{domain}/sources/{name}/passage": _passage(),
+    "/v1/flow/{domain}/sources/{name}/passage": _at(_passage(), "domain", "name"),
     "/v1/sql": _sql(),
     "/v1/sql/schema": _get("What a statement may name", "sql_schema", "SqlSchema"),
     "/v1/sql/functions": _get("Functions it may call", "sql_functions", "SqlFunctions"),
@@ -283,4 +277,4 @@ _PLATFORM = {
     "/healthz": _get("The process answers", "healthz"),
     "/readyz": _get("The engine answers and no source is blocked", "readyz"),
     "/metrics": _get("Prometheus text", "metrics"),
-}  # fmt: skip
+}

@@ -84,7 +84,8 @@ _FLOW = {
         nodes=_list(
             _object(
                 id=TEXT, rows=_MAYBE, bytes=_MAYBE,
-                rate={"type": ["number", "null"], "description": "rows a second that reach it"},
+                rate={"type": ["number", "null"], "description": "rows, or answers, a second"},
+                ms={"type": ["number", "null"], "description": "an endpoint's median answer"},
                 dead=_WHOLE, firing=_WHOLE,
             )
         ),
@@ -181,7 +182,9 @@ SCHEMAS = _FLOW | {
                 keep_s=_REAL, key=_list(TEXT, "columns that say what a row is about"),
                 notify=_list(TEXT),
                 webhook={"type": "boolean", "description": "whether one is set"},
-                file=TEXT, sql=TEXT, looked_ms=_WHOLE, took_ms=_REAL, error=TEXT,
+                file=TEXT, sql=TEXT, database=TEXT,
+                defaults={"type": "object", "additionalProperties": TEXT},
+                looked_ms=_WHOLE, took_ms=_REAL, error=TEXT,
             )
         ),
         incidents=_list(
@@ -213,7 +216,7 @@ SCHEMAS = _FLOW | {
         checks=_list(
             _object(
                 domain=TEXT, name=TEXT, relation=TEXT, description=TEXT,
-                file=TEXT, line=_WHOLE, sql=TEXT,
+                file=TEXT, line=_WHOLE, sql=TEXT, database=TEXT,
                 history=_list(
                     _object(
                         at_ms=_WHOLE, failures=_WHOLE, took_ms=_WHOLE,

@@ -7,8 +7,6 @@ import { type ChartSpec } from './spec.ts';
 const FONT = "11px 'Inter Variable', system-ui, sans-serif";
 const FEW_POINTS = 3;
 const MOST_DIGITS = 4;
-/** Steps between named places: there is nothing between two of them. */
-const PLACES = [1, 2, 5, 10, 20, 50];
 /** A click that slips is no zoom. */
 const LEAST_ZOOM_PX = 8;
 
@@ -61,7 +59,7 @@ function seriesOf(spec: ChartSpec, place: number): uPlot.Series {
 		width: bars ? 0 : 1.6,
 		dash: bars || spec.stacked ? [] : dash(place),
 		fill,
-		paths: bars ? uPlot.paths.bars?.({ size: [0.7, spec.axis === 'place' ? 60 : 12] }) : undefined,
+		paths: bars ? uPlot.paths.bars?.({ size: [0.7, 12] }) : undefined,
 		points: { show: (plot) => !bars && plot.data[0].length <= FEW_POINTS, size: 5, fill: colour }
 	};
 }
@@ -114,7 +112,7 @@ export function optionsOf(
 			y: { range: (_, low, high) => rangeY(spec(), low, high) }
 		},
 		axes: [
-			{ ...axis, ...(across === 'place' ? { incrs: PLACES } : {}), grid: { show: false }, size: 26, space: 64, values: (_, ticks) => ticks.map(spec().formatTick) },
+			{ ...axis, grid: { show: false }, size: 26, space: 64, values: (_, ticks) => ticks.map(spec().formatTick) },
 			{
 				...axis,
 				grid: { stroke: () => token('--line'), width: 1 },

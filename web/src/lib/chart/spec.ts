@@ -16,8 +16,8 @@ export interface ChartSpec {
 	/** Shown span of x, epoch ms; the data's own when left out. */
 	span?: readonly [number, number];
 	kind: ChartKind;
-	/** What x is: a time (so it is where this is left out), a number, or the place of something named. */
-	axis?: 'time' | 'number' | 'place';
+	/** What x is where it is not the place of a name: a time, unless this says a number. */
+	axis?: 'time' | 'number';
 	/** Times are shown as UTC writes them, not in the reader's zone. */
 	utc?: boolean;
 	unit: string;

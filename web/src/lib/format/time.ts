@@ -28,6 +28,12 @@ export function duration(ms: number): string {
 	return decimal(Math.floor(ms / DAY), 0, 'days');
 }
 
+/** A short span, exactly: 3.2 ms, 410 ms, 12.4 s. */
+export function milliseconds(ms: number): string {
+	if (ms >= 10_000) return decimal(ms / 1000, 1, 's');
+	return decimal(ms, ms > 0 && ms < 10 && !Number.isInteger(ms) ? 1 : 0, 'ms');
+}
+
 /** «now», or how long ago in whole units. */
 export function ago(ms: number): string {
 	if (ms < 2_000) return 'now';

@@ -36,8 +36,10 @@ export interface components {
                 id: string;
                 rows: number | null;
                 bytes: number | null;
-                /** @description rows a second that reach it */
+                /** @description rows, or answers, a second */
                 rate: number | null;
+                /** @description an endpoint's median answer */
+                ms: number | null;
                 dead: number;
                 firing: number;
             }[];
@@ -206,6 +208,10 @@ export interface components {
                 webhook: boolean;
                 file: string;
                 sql: string;
+                database: string;
+                defaults: {
+                    [key: string]: string;
+                };
                 looked_ms: number;
                 took_ms: number;
                 error: string;
@@ -266,6 +272,7 @@ export interface components {
                 file: string;
                 line: number;
                 sql: string;
+                database: string;
                 /** @description the oldest first */
                 history: {
                     at_ms: number;

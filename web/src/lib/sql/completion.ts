@@ -1,6 +1,7 @@
 /** What may come next in a statement, without an editor: a text and a place in, words out. */
 import { bare } from './scan.ts';
 import { quotedName } from './examples.ts';
+import { shortType } from './kinds.ts';
 import type { Relation, SqlFunction } from './types.ts';
 
 export interface Word {
@@ -46,7 +47,7 @@ function readBy(sql: string, { relations, database }: Catalogue): { relation: Re
 
 function columnWords(relation: Relation, boost: number): Word[] {
 	return relation.columns.map(({ name, type, comment, sorted }) => ({
-		label: name, apply: quotedName(name), kind: 'column', detail: type,
+		label: name, apply: quotedName(name), kind: 'column', detail: shortType(type),
 		about: [comment, sorted ? 'the table is ordered by it' : ''].filter(Boolean).join(' · ') || undefined,
 		boost: name.startsWith('_') ? boost - 1 : boost
 	}));

@@ -5,12 +5,14 @@ import { cellOf } from './cell.ts';
 import { isNumber, isTime, kindOf } from './kinds.ts';
 import type { Answer } from './types.ts';
 
+type Drawn = 'line' | 'area' | 'bars' | 'columns' | 'pie';
+
 /** What somebody chose; an empty one is chosen by us. */
 export interface Wish {
 	across: string;
 	drawn: string;
 	split: string;
-	kind: '' | 'line' | 'bars';
+	kind: '' | Drawn;
 }
 
 export const NO_WISH: Wish = { across: '', drawn: '', split: '', kind: '' };
@@ -19,6 +21,8 @@ export interface Drawing {
 	spec: ChartSpec;
 	title: string;
 	sentence: string;
+	/** As what it can be drawn. */
+	kinds: readonly Drawn[];
 	/** What was chosen where nothing was wished. */
 	wish: Wish;
 }
@@ -52,20 +56,21 @@ export function drawingOf(answer: Answer, asked: Wish): Drawing | string {
 	const split = asked.split === '-' ? '' : can.split.includes(asked.split) && asked.split !== across ? asked.split : axis === 'place' ? '' : splitOf(answer, across);
 	const drawn = others.includes(asked.drawn) ? [asked.drawn] : split ? lines.filter((name) => name !== split).slice(0, 1) : lines.slice(0, MOST_LINES);
 	if (drawn.length === 0) return 'There is no column of numbers beside the one that goes across.';
-	const kind = asked.kind || (axis === 'place' ? 'bars' : 'line');
+	const kinds: readonly Drawn[] = axis !== 'place' ? ['line', 'area', 'bars'] : drawn.length === 1 && !split ? ['columns', 'pie'] : ['columns'];
+	const kind = kinds.find((one) => one === asked.kind) ?? kinds[0] ?? 'line';
 	const { x, labels, series, left } = pivot(answer, across, drawn, split, axis);
 	if (x.length === 0) return `No value of ${across} can be placed.`;
 	const spec: ChartSpec = {
-		x, series, kind, axis, unit: '', digits: digitsOf(series),
+		x, series, kind, unit: '', digits: digitsOf(series),
 		xName: across,
 		utc: true,
 		formatX: (at) => labels.get(at) ?? '',
-		formatTick: axis === 'time' ? tickOf((x.at(-1) ?? 0) - (x[0] ?? 0)) : axis === 'place' ? (at) => short(labels.get(at) ?? '') : (at) => decimal(at, Number.isInteger(at) ? 0 : 2),
-		fromZero: kind === 'bars'
+		formatTick: axis === 'time' ? tickOf((x.at(-1) ?? 0) - (x[0] ?? 0)) : axis === 'place' ? (at) => labels.get(at) ?? '' : (at) => decimal(at, Number.isInteger(at) ? 0 : 2),
+		...(axis === 'number' ? { axis } : {})
 	};
 	const what = split ? `${drawn[0]} by ${split}` : drawn.join(', ');
 	const one = drawn.length === 1 ? (drawn[0] ?? '') : '';
-	return { spec, title: what, sentence: sentenceOf(spec, across, left), wish: { across, drawn: one, split, kind } };
+	return { spec, title: what, kinds, sentence: sentenceOf(spec, across, left), wish: { across, drawn: one, split, kind } };
 }
 
 /** A column of few texts beside a time: a line each. */
@@ -106,16 +111,21 @@ function pivot(answer: Answer, across: string, drawn: readonly string[], split: 
 	const index = new Map(x.map((one, at) => [one, at]));
 	const names = split ? commonest(points.map(({ row }) => cellOf(row[splitAt], answer.columns[splitAt]?.type ?? '').text)) : drawn;
 	const series = names.slice(0, MOST_LINES).map((name) => ({ name, values: new Array<number | null>(x.length).fill(null) }));
+	const taken = new Set<string>();
+	let doubled = false;
 	for (const { x: at, row } of points) {
+		const spotted = split ? `${at} ${String(row[splitAt])}` : String(at);
+		doubled ||= taken.has(spotted);
+		taken.add(spotted);
 		const spot = index.get(at) ?? 0;
 		if (split) {
 			const line = series[names.indexOf(cellOf(row[splitAt], answer.columns[splitAt]?.type ?? '').text)];
 			if (line) line.values[spot] = numberOf(row[place(drawn[0] ?? '')]);
 		} else drawn.forEach((name, at) => series[at] && (series[at].values[spot] = numberOf(row[place(name)])));
 	}
-	const doubled = !split && points.length > x.length;
 	const left = [
-		doubled ? `several rows have one ${across}, of which the last is drawn: group by it` : '',		names.length > MOST_LINES ? `${names.length - MOST_LINES} more of ${split} are left out` : '',
+		doubled ? `several rows of one place, of which the last is drawn: group by ${[across, split].filter(Boolean).join(', ')}` : '',
+		names.length > MOST_LINES ? `${names.length - MOST_LINES} more of ${split} are left out` : '',
 		seen.size > MOST_PLACES ? `the first ${MOST_PLACES} of ${seen.size} ${across}` : ''
 	].filter(Boolean).join('; ');
 	return { x, labels, series, left };
@@ -156,10 +166,6 @@ function tickOf(span: number): (ms: number) => string {
 			: span <= 300 * DAY ? { day: 'numeric', month: 'short' } : { month: 'short', year: 'numeric' };
 	const formatter = new Intl.DateTimeFormat('en-GB', { ...options, timeZone: 'UTC' });
 	return (ms) => formatter.format(ms);
-}
-
-function short(text: string): string {
-	return text.length > 12 ? `${text.slice(0, 11)}…` : text;
 }
 
 /** «20 points across day, from 3.1 to 9.8». */

@@ -63,13 +63,13 @@ const LOOK = EditorView.theme({
 	},
 	'.cm-matchingBracket': { backgroundColor: 'var(--panel-2)', outline: '1px solid var(--line-strong)' },
 	'.cm-placeholder': { color: 'var(--muted)' },
-	'.cm-tooltip': { backgroundColor: 'var(--panel-2)', color: 'var(--text)', border: '1px solid var(--line-strong)', borderRadius: '7px', overflow: 'hidden' },
-	'.cm-tooltip.cm-tooltip-autocomplete > ul': { fontFamily: 'var(--mono)', fontSize: '12px', maxHeight: '260px', minWidth: '280px' },
+	'.cm-tooltip': { backgroundColor: 'var(--panel-2)', color: 'var(--text)', border: '1px solid var(--line-strong)', borderRadius: '7px' },
+	'.cm-tooltip.cm-tooltip-autocomplete > ul': { fontFamily: 'var(--mono)', fontSize: '12px', maxHeight: '260px', minWidth: '280px', borderRadius: '6px' },
 	'.cm-tooltip.cm-tooltip-autocomplete > ul > li': { padding: '3px 8px', display: 'flex', gap: '8px' },
 	'.cm-tooltip-autocomplete ul li[aria-selected]': { backgroundColor: 'color-mix(in srgb, var(--accent) 24%, var(--panel-2))', color: 'var(--text)' },
 	'.cm-completionDetail': { marginLeft: 'auto', fontStyle: 'normal', color: 'var(--muted)' },
 	'.cm-completionMatchedText': { textDecoration: 'none', color: 'var(--accent)' },
-	'.cm-completionInfo': { padding: '8px 10px', maxWidth: '320px', fontSize: '12px' },
+	'.cm-tooltip.cm-completionInfo': { padding: '8px 10px', maxWidth: '320px', fontSize: '12px', margin: '0 4px' },
 	'.cm-lintRange-error': { backgroundImage: 'none', textDecoration: 'underline wavy var(--bad)', textUnderlineOffset: '3px', backgroundColor: 'color-mix(in srgb, var(--bad) 14%, transparent)' },
 	'.cm-diagnostic-error': { borderLeft: '3px solid var(--bad)', padding: '6px 10px' }
 });

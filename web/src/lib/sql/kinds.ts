@@ -57,6 +57,17 @@ function split(text: string): string[] {
 	return [...parts, text.slice(from).trim()];
 }
 
+/** A type in few letters, for where it stands beside a name: `UInt64, a sum`, `Decimal(9, 2)?`. */
+export function shortType(type: string): string {
+	const [, name = '', inside = ''] = /^(\w+)\((.*)\)$/s.exec(type.trim()) ?? [];
+	const parts = split(inside);
+	if (name === 'LowCardinality') return shortType(inside);
+	if (name === 'Nullable') return `${shortType(inside)}?`;
+	if (name === 'SimpleAggregateFunction') return `${shortType(parts[1] ?? '')}, a ${parts[0] ?? ''}`;
+	if (name === 'AggregateFunction') return `state of ${(parts[0] ?? '').replace(/\(.*/s, '')}`;
+	return type;
+}
+
 export function isNumber({ name }: Kind): boolean {
 	return /^(?:U?Int\d+|Float\d+|BFloat16|Decimal\d*)$/.test(name);
 }
