@@ -1,5 +1,6 @@
 /** What the page knows: the last answer of each tile, the status and the dead letters. */
 import { moves } from '../project/sources.ts';
+import { clock } from './clock.svelte.ts';
 import { liveUrl, LiveStream, type Watched } from './stream.ts';
 import type { DeadLetters, FlowFigures, LiveEvent, Needed, Problem, Status, Tile } from './types.ts';
 
@@ -11,7 +12,7 @@ const HIDDEN_CLOSE_MS = 30_000;
 const SETTLE_MS = 120;
 const RATES_KEPT = 90;
 /** What comes within this is drawn at once: a frame of the page costs more than one more chart in it. */
-const TOGETHER_MS = 100;
+const TOGETHER_MS = 200;
 const NOTHING: Watched = { tiles: [], also: [] };
 
 export class LiveStore {
@@ -154,6 +155,7 @@ export class LiveStore {
 	#flush(): void {
 		this.#frame = 0;
 		this.#flushedAt = performance.now();
+		clock.tick();
 		const tiles = { ...this.tiles };
 		const problems = { ...this.problems };
 		for (const event of this.#pending.values()) {
