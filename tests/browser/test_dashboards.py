@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 pytestmark = pytest.mark.slow
+LONG = 20_000  # ms: the machine may be busy with more than this
 CITY, HOME = "/dashboards/homes/city?from=now-15m&to=now", "/dashboards/homes/home"
 
 
@@ -65,11 +66,14 @@ def test_every_kind_is_drawn_and_says_what_it_shows(browser: Browser, url: str) 
         for title in ("Power by region", "Energy shared", "Temperature inside",
                       "Readings a minute", "Warmth by home and hour"):  # fmt: skip
             panel = page.get_by_role("region", name=title, exact=True)
-            expect(panel.locator("canvas").first).to_be_visible()
-            expect(panel.locator("figcaption .caption")).to_contain_text(re.compile(r"\d"))
-        expect(page.get_by_role("region", name="Warmest home").locator("svg path")).to_have_count(2)
+            expect(panel.locator("canvas").first).to_be_visible(timeout=LONG)
+            caption = panel.locator("figcaption .caption")
+            expect(caption).to_contain_text(re.compile(r"\d"), timeout=LONG)
+        expect(page.get_by_role("region", name="Warmest home").locator("svg path")).to_have_count(
+            2, timeout=LONG
+        )
         homes = page.get_by_role("region", name="Homes", exact=True)
-        expect(homes.locator(".value")).to_contain_text(re.compile(r"[1-9]"))
+        expect(homes.locator(".value")).to_contain_text(re.compile(r"[1-9]"), timeout=LONG)
 
 
 def test_what_arrives_is_drawn_without_a_reload(browser: Browser, url: str) -> None:
@@ -84,21 +88,21 @@ def test_a_variable_is_in_the_address_and_goes_back(browser: Browser, url: str) 
     with looked_at(browser, url + CITY) as page:
         legend = page.get_by_role("region", name="Power by region").locator("ul")
         region = page.get_by_role("combobox", name="Region", exact=True)
-        expect(legend).to_contain_text("south")
+        expect(legend).to_contain_text("south", timeout=LONG)
         region.select_option("north")
-        expect(legend).not_to_contain_text("south")
+        expect(legend).not_to_contain_text("south", timeout=LONG)
         assert _query(page) == {"from": "now-15m", "to": "now", "var-region": "north"}
         page.reload()
         expect(region).to_have_value("north")
-        expect(legend).to_contain_text("north")
+        expect(legend).to_contain_text("north", timeout=LONG)
         page.go_back()
-        expect(legend).to_contain_text("south")
+        expect(legend).to_contain_text("south", timeout=LONG)
 
 
 def test_drawing_a_span_zooms_all_panels(browser: Browser, url: str) -> None:
     with looked_at(browser, url + CITY) as page:
         plot = page.get_by_role("region", name="Readings a minute").locator(".u-over")
-        expect(plot).to_be_visible()
+        expect(plot).to_be_visible(timeout=LONG)
         box = plot.bounding_box()
         assert box is not None
         middle = box["y"] + box["height"] / 2
@@ -119,12 +123,10 @@ def test_drawing_a_span_zooms_all_panels(browser: Browser, url: str) -> None:
 def test_a_chart_is_read_by_keys_and_as_a_table(browser: Browser, url: str) -> None:
     with looked_at(browser, url + CITY) as page:
         panel = page.get_by_role("region", name="Energy shared")
-        expect(panel.locator("canvas")).to_be_visible()
+        expect(panel.locator("canvas")).to_be_visible(timeout=LONG)
         panel.get_by_role("application").focus()
         page.keyboard.press("Home")
-        expect(panel.locator("[aria-live]")).to_contain_text(
-            re.compile(r"(north|south|east|west): ")
-        )
+        expect(panel.locator("[aria-live]")).to_contain_text(re.compile(r"\w+: kwh \d"))
         panel.get_by_role("button", name="Table of Energy shared").click()
         expect(panel.get_by_role("table")).to_contain_text("kwh, kWh")
 
@@ -150,6 +152,7 @@ def test_it_fits_and_is_content(
 ) -> None:
     with sized(browser, url + path, *size) as page:
         if name != "list":
-            expect(page.locator("canvas").first).to_be_visible()
-        expect(page.get_by_role("status").filter(has_text="loading")).to_have_count(0)
+            expect(page.locator("canvas").first).to_be_visible(timeout=LONG)
+        loading = page.get_by_role("status").filter(has_text="loading")
+        expect(loading).to_have_count(0, timeout=LONG)
         check_axe(page, f"dashboards-{name}-{size[0]}-{size[1]}")

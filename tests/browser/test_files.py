@@ -39,13 +39,13 @@ def test_a_mistake_in_a_file_is_shown_until_it_is_mended(
         said = page.locator("#files").get_by_text(re.compile(r"homes/serve/homes_now\.sql:\d+"))
         expect(page.get_by_role("heading", level=1)).to_be_visible()
         file.write_text(sound.replace("home_latest", "home_latst"))
-        expect(said).to_be_visible(timeout=15_000)
+        expect(said).to_be_visible(timeout=40_000)
         for scheme in ("light", "dark"):
             page.emulate_media(color_scheme=scheme)
             check_axe(page, f"files-390-{scheme}")
         page.get_by_role("button", name="Hide").click()
         expect(said).to_be_hidden()
         file.write_text(sound.replace("home_latest", "home_ltest"))  # another mistake shows again
-        expect(said).to_be_visible(timeout=15_000)
+        expect(said).to_be_visible(timeout=40_000)
         file.write_text(sound)
-        expect(said).to_be_hidden(timeout=15_000)
+        expect(said).to_be_hidden(timeout=40_000)
