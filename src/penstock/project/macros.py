@@ -188,7 +188,7 @@ _MACROS: dict[str, tuple[int, Callable[..., str]]] = {
         1,
         lambda c: f"toStartOfInterval(toDateTime64({c}, 3), toIntervalMillisecond({_STEP} * 1000))",
     ),
-    "timeGroup": (2, lambda c, width: f"toStartOfInterval({c}, INTERVAL {width(width)} second)"),
+    "timeGroup": (2, lambda c, wide: f"toStartOfInterval({c}, INTERVAL {width(wide)} second)"),
     "interval_s": (0, lambda: _STEP),
     "conditionalAll": (2, _unless_all),
 }
