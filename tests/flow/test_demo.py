@@ -42,6 +42,9 @@ def _check(account: dict[str, Any]) -> None:
     assert account["received"] > 100_000, "live rows, history and two real houses"
     assert account["others"] == 0
     assert account["domains"]["homes"]["received"] == account["received"]
+    faults = {fault["kind"]: fault for fault in account["faults"]}
+    assert {"drift", "wrong_type"} <= set(faults), "what was planted is listed"
+    assert faults["wrong_type"]["found"], faults["wrong_type"]
 
 
 def test_the_demo_ends_with_every_row_accounted_for(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -38,7 +38,7 @@ def demo(
     configure()
     place = find(examples(), data or _folder(), port=port, engine_port=engine_port)
     platform = Platform(place.project, place.settings, place.data)
-    account = {}
+    account: dict[str, Any] = {}
     with claim(platform, place) as listener, started(platform, place):
         running = Demo(platform, place.url, homes=homes, history=history)
 
@@ -60,7 +60,7 @@ def _folder() -> Path:
     return Path(settings.text("data")) if settings.origins["data"] == "environment" else DEMO
 
 
-def _report(account: dict[str, object], options: str, *, as_json: bool) -> None:
+def _report(account: dict[str, Any], options: str, *, as_json: bool) -> None:
     if as_json:
         emit(account)
     verdict = account["reconcile"]
@@ -71,6 +71,10 @@ def _report(account: dict[str, object], options: str, *, as_json: bool) -> None:
     )
     if others := account["others"]:
         say(f"  {others:,} of them came from elsewhere than the demo's own senders")
+    newest = {fault["kind"]: fault for fault in account["faults"]}
+    for kind, fault in newest.items():
+        what = f"{kind} of home {fault['home_id']} since {fault['start'][11:19]}"
+        say(f"  {what}: {fault['evidence'] or 'not found yet'} ({fault['by']})")
     more = "examples/homes/README.md tells more"
     say(f"  next: penstock demo{options} goes on where this ended; {more}")
     if not ok:

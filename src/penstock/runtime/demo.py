@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from penstock.runtime.found import found
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -136,6 +138,7 @@ class Demo:
             "others": received - counted,
             "reconcile": verdict,
             "freshness_ms": fresh,
+            "faults": found(self.platform, self._truth("live").get("faults", ())),
             "domains": {"homes": {**counts, "reconcile": {"ok": ok}, "freshness_ms": fresh}},
             "urls": {
                 "page": self.url,

@@ -250,7 +250,7 @@ def story(city: City, start_ms: int) -> list[Fault]:
     """
     hour = start_ms - start_ms % _HOUR_MS
     faults = [
-        Fault("overheating", 0, hour, hour + 3 * _MINUTE_MS // 2, 9.0, 3 * _MINUTE_MS),
+        Fault("overheating", 0, hour, hour + 3 * _MINUTE_MS // 2, 24.0, 3 * _MINUTE_MS),
         Fault("drift", 1, hour, hour + _HOUR_MS, 6.0, _HOUR_MS),
         Fault("wrong_type", 2, hour, hour + _HOUR_MS, 0.0, _HOUR_MS),
     ]

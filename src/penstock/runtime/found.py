@@ -1,0 +1,82 @@
+"""Which of the demo's planted faults the platform has found, by what it tells everybody.
+
+An overheating home by the incidents of its alert, records of a wrong type by the dead letters, what
+creeps away by the endpoint of suspected sensors. Each fault is listed, found or not.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from penstock.errors import EngineError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from penstock.runtime.platform import Platform
+
+_ALERT, _ENDPOINT = "overheating", "suspected_sensors"
+_LATE_MS = 60_000  # an alert may fire so long after a fault has ended
+_LETTERS = (
+    "SELECT count() AS rows FROM raw_sensors WHERE _error != '' "
+    "AND JSONExtractUInt(_raw, 'home_id') = {home:UInt32} "
+    "AND _ingested_at >= fromUnixTimestamp64Milli({start:Int64}, 'UTC')"
+)
+
+
+def found(platform: Platform, faults: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The faults of a truth file, each with `found`, `by` (what tells) and `evidence`.
+
+    Args:
+        platform: with the project of the examples.
+        faults: as `simulate.planted` describes them; times are ISO 8601.
+    """
+    incidents = [
+        incident
+        for incident in platform.alerting.document()["incidents"]
+        if incident["alert"] == _ALERT and incident["fired_ms"]
+    ]
+    looks = {
+        "overheating": lambda fault: _incident(fault, incidents),
+        "wrong_type": lambda fault: _letters(platform, fault),
+        "drift": lambda fault: _suspected(platform, fault),
+    }
+    told = []
+    for fault in faults:
+        by, evidence = looks.get(fault["kind"], lambda _: ("", ""))(fault)
+        told.append({**fault, "found": bool(evidence), "by": by, "evidence": evidence})
+    return told
+
+
+def _incident(fault: Mapping[str, Any], incidents: Iterable[Mapping[str, Any]]) -> tuple[str, str]:
+    first, last = _ms(fault["start"]), _ms(fault["end"]) + _LATE_MS
+    for incident in incidents:
+        here = json.loads(incident["key"]) == [fault["home_id"]]
+        if here and first <= incident["fired_ms"] <= last:
+            after = (incident["fired_ms"] - first) / 1000
+            return f"alert {_ALERT}", f"{incident['message']}, {after:.0f} s after it began"
+    return f"alert {_ALERT}", ""
+
+
+def _letters(platform: Platform, fault: Mapping[str, Any]) -> tuple[str, str]:
+    params = {"home": str(fault["home_id"]), "start": str(_ms(fault["start"]))}
+    rows = int(platform.client.rows(_LETTERS, params=params, database="homes")[0]["rows"])
+    return "dead letters", f"{rows:,} of this home" if rows else ""
+
+
+def _suspected(platform: Platform, fault: Mapping[str, Any]) -> tuple[str, str]:
+    """Needs some weeks of the home's own history to know what it does otherwise."""
+    (endpoint,) = [e for e in platform.project.endpoints() if e.name == _ENDPOINT]
+    params = {"hours": "2", "home_id": str(fault["home_id"])}
+    try:
+        rows = platform.client.rows(endpoint.sql, params=params, database=endpoint.database)
+    except EngineError:
+        rows = []
+    sigmas = [abs(float(row["sigma"] or 0)) for row in rows if row["suspect"] == fault["kind"]]
+    return f"endpoint {_ENDPOINT}", f"{max(sigmas):.1f} bands off" if sigmas else ""
+
+
+def _ms(text: str) -> int:
+    return round(datetime.fromisoformat(text).timestamp() * 1000)
