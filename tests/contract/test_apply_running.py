@@ -146,7 +146,7 @@ def test_without_a_platform_plan_and_apply_start_the_engine_themselves(
     assert done.returncode == 0, done.stderr
     for file in (GOLD, "homes/gold/region_minute.sql"):
         (root / file).unlink()
-    for part in ("serve", "tests"):  # they read what is gone
+    for part in ("serve", "dashboards", "tests"):  # they read what is gone
         shutil.rmtree(root / "homes" / part)
     words = up_words(root, data, *ports)
     stopped = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)

@@ -467,7 +467,7 @@ def statement(target: Target, source: str, intent: Intent) -> str:
 
 
 def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
+    return int(time.time() * 1000)
 
 
 def _fingerprint(frames: Sequence[Frame]) -> str:

@@ -370,11 +370,9 @@ class Sandbox:
         domain, source, bronze = self._place(of)
         self._enter(domain.database)
         sql = fill("dead_letters", bronze=f"`{bronze.name}`")
-        answer = self._ask(sql, {"limit": _ALL, "width": _ALL, "since_ms": "0"})
-        if source is None or of.rpartition("/")[2] == bronze.name:
-            return answer
-        name = _lands_as(source)
-        return Answer(answer.types, [row for row in answer.rows if row[0] == name])
+        one = source if source and of.rpartition("/")[2] != bronze.name else None
+        which = {"source": _lands_as(one) if one else "", "reason": ""}
+        return self._ask(sql, {"limit": _ALL, "width": _ALL, "since_ms": "0", **which})
 
     def _ask(self, sql: str, params: Mapping[str, str | None] | None = None) -> Answer:
         lines = self._engine.bytes(sql, _ROWS, params).decode("utf-8", "replace").split("\n")
