@@ -31,3 +31,7 @@ class Hold:
         _trace: TracebackType | None,
     ) -> None:
         self._lock.release()
+
+    def locked(self) -> bool:
+        """Whether somebody has it."""
+        return self._lock.locked()
