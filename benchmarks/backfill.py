@@ -79,7 +79,7 @@ def _fill(platform: Running) -> None:
     for seed in itertools.count(1):
         if before >= ROWS:
             break
-        for body in bodies(_SHARE, each=50_000, seed=seed, days=30):
+        for body in bodies(_SHARE, each=50_000, seed=seed, days=3):
             send(platform.url, body)
             before += body.count(b"\n")
         platform.drain(before - 2_000_000)

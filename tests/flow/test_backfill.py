@@ -71,12 +71,12 @@ class Filling:
 
     Attributes:
         held: milliseconds that landing stood still, each time.
-        rows: of a slice.
+        rows: of a small slice.
     """
 
     landing: Landing
     held: list[float] = field(default_factory=list)
-    rows: int = 150
+    rows: int = 9
 
     def changes(self, client: Client | None = None) -> Changes:
         """As a platform has them after a start; its statements go through `client`."""
@@ -560,7 +560,7 @@ def test_a_platform_that_is_killed_while_it_fills_goes_on_by_itself(tmp_path: Pa
     """Asked by the command line, under rows that are sent all the while."""
     project = homes(tmp_path / "project")
     known, sent, stop = Known(), 0, threading.Event()
-    settings = {"PENSTOCK_BACKFILL_ROWS": "50", "PENSTOCK_BATCH_AGE": "20ms"}
+    settings = {"PENSTOCK_BACKFILL_ROWS": "8", "PENSTOCK_BATCH_AGE": "20ms"}
     with PlatformProcess(project, tmp_path / "data", **settings) as platform:
 
         def send() -> None:

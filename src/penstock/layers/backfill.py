@@ -42,8 +42,9 @@ if TYPE_CHECKING:
 
 _ATTEMPTS = 5  # failures of one statement before it is given up
 _GOAL = 4.0  # seconds that one statement is to take: what a kill costs
-_FIRST = 2  # slices that the first statement stores
-_FASTER = 8.0  # times as many slices as before, at most
+_LARGE = 16  # times the rows that surely fit into memory, which the first statement stores
+_FASTER = 8.0  # times as many rows as before, at most
+_MOST = 64  # slices that one statement stores
 _MEMORY = 241  # the engine's own limit
 _PAUSE = 1.0  # seconds before the tables are to change places again
 _AHEAD_MS = 86_400_000  # a row's time may lie so far after its arrival (`ts_range`)
@@ -51,7 +52,7 @@ _log = structlog.get_logger(__name__)
 
 
 class _TooMuchError(Exception):
-    """Slices that were stored together do not fit into the engine's memory."""
+    """What one statement was to store does not fit into the engine's memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +69,8 @@ class Means:
         restart_engine: heals the engine after a failed insert; gets the reason and `starts`.
         stop: is set when it is to end after the slice it is at.
         progress: is told each time that something has been done.
-        rows: of a slice at most, but for its last batch.
-        most: slices that one statement stores.
+        rows: of a slice that fits into the engine's memory, but for its last batch.
+        tight: whether larger ones, or some of them together, have been too much.
     """
 
     client: Client
@@ -82,7 +83,12 @@ class Means:
     stop: threading.Event
     progress: Callable[[Backfill], None]
     rows: int
-    most: int = 64
+    tight: bool = False
+
+    @property
+    def slice_rows(self) -> int:
+        """Rows of a slice: cutting takes time, and each is a pass over its partition."""
+        return self.rows if self.tight else self.rows * _LARGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +120,7 @@ def backfill(project: Project, wanted: Wanted, means: Means) -> None:
     except _TooMuchError:
         for left in _unfinished(wanted.relation, means):
             _abandon(beside, left, means)
-        found = _filled(project, wanted, beside, replace(means, most=1))
+        found = _filled(project, wanted, beside, replace(means, tight=True))
     _check(beside, found, _carried(wanted.relation, found), means)
     with means.quiet():
         found = means.records.turn(found, "placing")
@@ -187,32 +193,37 @@ def _begin(project: Project, wanted: Wanted, beside: Beside, means: Means) -> Ba
         beside.watch(carry=wanted.carry)
         cut = means.last_batch()
     before = _carried(relation, begun)
-    slices = [*(beside.carried(before, means.rows) if before else ())]
-    slices += beside.slices(cut, since, means.rows)
+    slices = [*(beside.carried(before, means.slice_rows) if before else ())]
+    slices += beside.slices(cut, since, means.slice_rows)
     _log.info("backfill_cut", relation=begun.relation, batch=cut, slices=len(slices))
     return means.records.fill(begun, cut, replace(work, slices=tuple(slices)))
 
 
 def _fill(beside: Beside, found: Backfill, before: str, means: Means) -> Backfill:
-    """Store the slices, more of them at a time for as long as that is quick."""
-    many = float(min(_FIRST, means.most))
+    """Store the slices, more rows at a time for as long as that is quick."""
+    rows = 0.0 if means.tight else float(means.slice_rows)
     while True:
         means.progress(found)
         if found.done == found.upto:  # else a statement was cut short: the same slices again
-            found = means.records.take(found, _next(found, int(many)))
+            found = means.records.take(found, _next(found, rows))
         if found.done == len(found.work.slices):
             return found
         began = time.monotonic()
         _store(beside, found, before, means)
         took = time.monotonic() - began
-        many = min(means.most, max(1.0, many * min(_FASTER, _GOAL / took)))
-        found = means.records.take(found, _next(replace(found, done=found.upto), int(many)))
+        rows *= min(_FASTER, _GOAL / took)
+        found = means.records.take(found, _next(replace(found, done=found.upto), rows))
 
 
-def _next(found: Backfill, many: int) -> int:
-    """Where the next slices end: one statement stores those of one view."""
-    left = found.work.slices[found.done :][:many]
-    return found.done + sum(1 for piece in left if piece.view == left[0].view)
+def _next(found: Backfill, rows: float) -> int:
+    """Where the slices of the next statement end: of one view, with so many rows, one at least."""
+    end, left = found.done, found.work.slices[found.done :]
+    for piece in left[:_MOST]:
+        rows -= piece.rows
+        if end > found.done and (rows < 0 or piece.view != left[0].view):
+            break
+        end += 1
+    return end
 
 
 def _store(beside: Beside, found: Backfill, before: str, means: Means) -> None:
@@ -230,7 +241,7 @@ def _store(beside: Beside, found: Backfill, before: str, means: Means) -> None:
         except EngineError as error:
             _log.warning("slices_failed", relation=found.relation, which=which, reason=error.what)
             full = error.code == _MEMORY
-            if full and found.upto - found.done > 1:
+            if full and not means.tight:
                 raise _TooMuchError from error
             if full or attempt == _ATTEMPTS:
                 again = "run `penstock apply` again"

@@ -152,7 +152,7 @@ class Beside:
             view = self.relation.views[pieces[0].view]
             names = self.columns([view.name + NEXT, self.name + NEXT])
             query, which = view.select, f"NOT ({before})" if before else "true"
-            filters = {self.source(view): _either(pieces, backfill.work.since_ms)}
+            filters = {self.source(view): _either(backfill)}
         sql = fill(
             "fill",
             target=quoted(self.name + NEXT),
@@ -206,11 +206,15 @@ def batches(first: int, last: int, since_ms: int) -> str:
     return f"_batch >= {first} AND _batch <= {last}{since}"
 
 
-def _either(pieces: Iterable[Slice], since_ms: int) -> str:
-    """The condition on a source's rows that says which slices are meant."""
+def _either(backfill: Backfill) -> str:
+    """The condition on a source's rows that says which slices are next."""
+    work = backfill.work
+    pieces = work.slices[backfill.done : backfill.upto]
+    if len(pieces) == sum(piece.view == pieces[0].view for piece in work.slices):
+        return batches(0, backfill.cut, work.since_ms)  # all of them: cheaper to tell
     parts: dict[str, list[str]] = {}
     for piece in pieces:
-        parts.setdefault(piece.part, []).append(batches(piece.first, piece.last, since_ms))
+        parts.setdefault(piece.part, []).append(batches(piece.first, piece.last, work.since_ms))
     return " OR ".join(
         f"_partition_id = {literal(part)} AND ({' OR '.join(conditions)})"
         for part, conditions in parts.items()
