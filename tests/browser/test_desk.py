@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Page, Route
 
 METERS = ROOT / "tests" / "fixtures" / "projects" / "meters"
 ALERT = """/*
@@ -206,6 +206,24 @@ def test_dead_letters_are_mended_and_replayed(browser: Browser, desk: Desk) -> N
         expect(groups).not_to_contain_text("ts_range", timeout=SLOW)
         expect(groups).to_contain_text("meter_id does not fit")
         expect(page.get_by_text(re.compile(r"^= 0$")).first).to_be_visible()
+
+
+def test_a_slow_answer_is_waited_for(browser: Browser, desk: Desk) -> None:
+    """Questions that pile up would take each other's connections, and no answer be the last."""
+    asked: list[Route] = []
+    with looked_at(browser, f"{desk.url}/") as page:
+        page.clock.install()
+        page.route("**/v1/dead-letters/groups", lambda route: asked.append(route))  # noqa: PLW0108
+        page.goto(f"{desk.url}/dead-letters")
+        expect(page.get_by_text("live", exact=True).first).to_be_visible()
+        page.clock.run_for(1_000)
+        before = len(asked)
+        page.clock.run_for(30_000)
+        assert len(asked) == before, "one is open"
+        asked[-1].fulfill(json={"groups": []})
+        expect(page.get_by_text("None: every row received fits")).to_be_visible()
+        page.clock.run_for(6_000)
+        assert len(asked) == before + 1
 
 
 def _mend(page: Page, desk: Desk) -> None:
