@@ -6,18 +6,18 @@ export const HOMES = 'homes/homes_now';
 
 export const ENERGY_MINUTES = 15;
 export const SERIES_MINUTES = 60;
-export const HISTORY_HOURS = 168;
 
 export function seriesTile(home: number): string {
 	return `homes/home_series?home_id=${home}&minutes=${SERIES_MINUTES}`;
 }
 
-export function hoursTile(home: number): string {
-	return `homes/hourly_stats?home_id=${home}&hours=${HISTORY_HOURS}`;
+/** Hours change slowly; their tile is asked seldom. */
+export function expectedTile(home: number, hours: number): string {
+	return `homes/home_expected?home_id=${home}&hours=${hours}#15s`;
 }
 
 /** All tiles of the page, with those of one home when it is open. */
-export function tilesFor(home: number | null): string[] {
+export function tilesFor(home: number | null, hours: number): string[] {
 	const city = [HEARTBEAT, ENERGY, HOMES];
-	return home === null ? city : [...city, seriesTile(home), hoursTile(home)];
+	return home === null ? city : [...city, seriesTile(home), expectedTile(home, hours)];
 }
