@@ -98,6 +98,19 @@ def test_what_is_odd_of_a_home_is_listed_and_zoomed_to(page: Page, url: str) -> 
     expect(page).to_have_url(drawn)
 
 
+def test_the_map_counts_states_and_shows_the_homes_of_one(page: Page) -> None:
+    legend = page.get_by_role("group", name="Show homes of one state")
+    silent = legend.get_by_role("link", name=re.compile("^silent"))
+    expect(silent).to_have_text(re.compile(r"silent over 5 min [1-9]\b"), timeout=20_000)
+    silent.click()
+    expect(page).to_have_url(re.compile(r"state=silent"))
+    option = page.get_by_role("option")
+    expect(option).to_have_attribute("aria-label", re.compile("silent, last heard"))
+    expect(option).to_have_attribute("aria-setsize", re.compile(r"^[1-3]$"))
+    legend.get_by_role("link", name="All homes").click()
+    expect(option).to_have_attribute("aria-setsize", re.compile(r"^20\d$"))
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1440, 390])
 def test_axe_is_content_and_nothing_scrolls_sideways(

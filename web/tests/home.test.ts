@@ -34,7 +34,7 @@ test('neighbouring odd hours are one spell, told by the furthest; the newest sta
 		spells.map(({ channel, start, end, value, odd }) => [channel.name, (start - T0) / HOUR, (end - T0) / HOUR, value, odd]),
 		[['temperature', 5, 6, 16, 'quartiles'], ['temperature', 1, 3, 24, 'norm'], ['energy', 0, 1, 900, 'quartiles']]
 	);
-	assert.deepEqual(spells.map(offBy).map(plain), ['1.5 quartile ranges outside', '12.0 σ above', '2.0 quartile ranges outside']);
+	assert.deepEqual(spells.map(offBy).map(plain), ['1.5 quartile ranges past the fence', '12.0 σ above', '2.0 quartile ranges past the fence']);
 	assert.match(whenOf({ start: T0, end: T0 + HOUR }), /^\S+ \d+, \d\d:\d\d$/);
 	assert.match(whenOf({ start: T0, end: T0 + 3 * HOUR }), /to .*\(3 h\)$/);
 });

@@ -95,10 +95,10 @@ function further(one: Spell, other: Spell): boolean {
 	return Math.abs(one.sigma ?? 0) > Math.abs(other.sigma ?? 0) || (one.sigma === null && (one.beyond ?? 0) > (other.beyond ?? 0));
 }
 
-/** «4.2 σ below»; of what has no band, by how much it leaves its quartiles. */
-export function offBy({ sigma, beyond }: Pick<Spell, 'sigma' | 'beyond'>): string {
-	if (sigma !== null) return `${decimal(Math.abs(sigma), 1, 'σ')} ${sigma < 0 ? 'below' : 'above'}`;
-	return `${decimal(beyond, 1)} quartile ranges outside`;
+/** «4.2 σ below»; of what is odd by its quartiles alone, how far it is outside their fences. */
+export function offBy({ sigma, beyond, odd }: Pick<Spell, 'sigma' | 'beyond' | 'odd'>): string {
+	if (sigma !== null && odd.startsWith('norm')) return `${decimal(Math.abs(sigma), 1, 'σ')} ${sigma < 0 ? 'below' : 'above'}`;
+	return `${decimal(beyond, 1)} quartile ranges past the fence`;
 }
 
 /** «Fri 20, 03:00 to 09:00 (6 h)». */

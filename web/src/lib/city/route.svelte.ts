@@ -1,10 +1,11 @@
-/** What the page of the city shows: `/city?home=7&from=…&to=…` in the address, so that it can be sent, reloaded and gone back from. */
+/** What the page of the city shows: `/city?home=7&from=…&to=…&state=odd` in the address, so that it can be sent, reloaded and gone back from. */
 import { goto } from '$app/navigation';
 import { page } from '$app/state';
 import type { Span } from '../dashboard/span.ts';
 import { hoursFor, spanOf } from './span.ts';
+import { parseState } from './states.ts';
 
-type Changes = Readonly<Partial<Record<'home' | 'from' | 'to', string | null>>>;
+type Changes = Readonly<Partial<Record<'home' | 'from' | 'to' | 'state', string | null>>>;
 
 class Route {
 	/** The open home's id, or null. What is no whole number up to 32 bits opens nothing. */
@@ -13,6 +14,8 @@ class Route {
 	span = $derived<Span>(spanOf(page.url.searchParams.get('from'), page.url.searchParams.get('to'), Date.now()));
 	/** How many hours back it is asked for. */
 	hours = $derived(hoursFor(this.span, Date.now()));
+	/** The state whose homes alone are shown, or null. */
+	state = $derived(parseState(page.url.searchParams.get('state')));
 
 	/** This page with some of its address changed; null takes a part away. */
 	href(changes: Changes): string {
