@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _FAULT = {"home_id": 1, "start": "2026-01-01T00:00:00+00:00", "end": "2026-01-02T00:00:00+00:00"}
-_KINDS = ("overheating", "wrong_type", "drift", "outage")
+_KINDS = ("overheating", "wrong_type", "drift", "delayed", "outage")
 
 
 def test_a_project_without_alert_or_endpoint_has_found_nothing(tmp_path: Path) -> None:
