@@ -21,6 +21,7 @@ FOLDER = Path(__file__).parents[1] / "docs" / "screens"
 SIZES = {"1440": (1440, 900), "390": (390, 844)}
 SQL = """SELECT toStartOfHour(ts) AS hour, region, round(avg(temperature), 2) AS degrees
 FROM readings
+WHERE ts > now() - INTERVAL 3 DAY AND region IN ('north', 'east', 'south', 'west')
 GROUP BY hour, region
 ORDER BY hour"""
 PAGES = {
