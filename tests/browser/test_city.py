@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from benchmarks.page import first_visit
 from playwright.sync_api import expect
 
 from .conftest import check_axe, looked_at, penstock, sized
@@ -37,6 +38,12 @@ def url(free_port: Callable[[], int], tmp_path_factory: pytest.TempPathFactory) 
 def page(browser: Browser, url: str) -> Iterator[Page]:
     with looked_at(browser, f"{url}/city") as opened:
         yield opened
+
+
+def test_a_first_visit_is_light(browser: Browser, url: str) -> None:
+    found = first_visit(browser, url)
+    assert {"Document", "Script", "Stylesheet", "Font", "Fetch"} <= set(found)
+    assert sum(found.values()) <= 150 * 1024, found
 
 
 def test_rows_that_arrive_are_shown_without_a_reload(page: Page) -> None:
