@@ -210,14 +210,14 @@ class Live:
                 seen = self._versions.of(tables)
                 frame = await self._ask(tile, endpoint, params)
             except PenstockError as error:
+                pace = min(pace, _CLOCK)  # it is shown as soon as it has passed
                 tile.body = b""  # so that the next answer is sent even where it is the old one
                 frame = _problem(tile.name, error)
             for viewer in tile.viewers if frame else ():
                 viewer.send(tile.name, frame)
-            while (waited := time.monotonic() - asked) < pace or (  # noqa: ASYNC110 - threads bump
-                self._versions.of(tables) == seen
-                and self._endpoints.version == project
-                and waited < _CLOCK
+            while self._endpoints.version == project and (  # noqa: ASYNC110 - threads bump
+                (waited := time.monotonic() - asked) < pace
+                or (self._versions.of(tables) == seen and waited < _CLOCK)
             ):
                 await asyncio.sleep(0.05)
 
@@ -242,6 +242,15 @@ class Live:
             for name in _ON_REQUEST:
                 self._last.pop(name, None)
             self._ticker = asyncio.create_task(self._tick())
+            self._ticker.add_done_callback(self._ticked)
+
+    def _ticked(self, ticker: asyncio.Task[None]) -> None:
+        """Go on for those who look, whatever ended it."""
+        if ticker.cancelled() or (error := ticker.exception()) is None:
+            return
+        _log.error("live_documents_stopped", reason=repr(error), exc_info=error)
+        if self._viewers:
+            asyncio.get_running_loop().call_later(_STATUS, self._start_ticker)
 
     async def _tick(self) -> None:
         while self._viewers:
