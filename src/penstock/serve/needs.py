@@ -17,7 +17,12 @@ def needs(alerts: dict[str, Any], checks: dict[str, Any]) -> dict[str, Any]:
     Returns:
         `firing` and `failed`, how many there are, and the newest of each: `alerts`, `checks`.
     """
-    firing = [i for i in alerts["incidents"] if i["state"] == "firing"]
+    known = {(alert["domain"], alert["name"]) for alert in alerts["alerts"]}
+    firing = [
+        i
+        for i in alerts["incidents"]
+        if i["state"] == "firing" and (i["domain"], i["alert"]) in known
+    ]
     failed = [c for c in checks["checks"] if c["state"] in {"failed", "error"}]
     failed.sort(key=lambda check: -int(check["at_ms"]))
     return {
