@@ -58,6 +58,16 @@ SELECT rand64() AS number, sleep({seconds:Float32}) AS slept,
        repeat(repeat('x', 1000), {kb:UInt32}) AS pad
 FROM (SELECT count() FROM home_latest)
 """,
+    "chosen": """/*
+description: Of four homes those that a viewer chose; «all» is sent as nothing.
+defaults: {home: null, name: null, names: '[]', homes: '[]'}
+*/
+SELECT groupArray(home) AS homes FROM (SELECT number + 1 AS home FROM numbers(4))
+WHERE $__conditionalAll(home = {home:Nullable(UInt32)}, $home)
+    AND $__conditionalAll('home ' || toString(home) = {name:Nullable(String)}, $name)
+    AND $__conditionalAll(has({names:Array(String)}, 'home ' || toString(home)), $names)
+    AND $__conditionalAll(has({homes:Array(UInt32)}, home), $homes)
+""",
     "steady": """/*
 description: The same rows whenever it is asked, though never from memory.
 */

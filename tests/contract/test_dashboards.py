@@ -107,6 +107,28 @@ def test_what_is_off_is_said(
     assert words in answer.text
 
 
+@pytest.mark.parametrize(
+    ("params", "homes"),
+    [
+        ({}, [1, 2, 3, 4]),
+        ({"home": "", "name": "", "names": "", "homes": ""}, [1, 2, 3, 4]),
+        ({"home": "2"}, [2]),
+        ({"name": "home 3"}, [3]),
+        ({"names": "home 4"}, [4]),
+        ({"names": "['home 4','home 1']"}, [1, 4]),
+        ({"names": "o'hara \\"}, []),
+        ({"homes": "1"}, [1]),
+        ({"homes": "[1,3]"}, [1, 3]),
+        ({"name": "None"}, []),
+    ],
+    ids=str,
+)
+def test_all_and_one_may_be_chosen(platform: Up, params: dict[str, str], homes: list[int]) -> None:
+    answer = platform.http.get("/v1/endpoints/homes/chosen.json", params=params)
+    assert answer.status_code == 200, answer.text
+    assert [int(home) for home in answer.json()["data"][0]["homes"]] == homes
+
+
 def test_a_panel_is_a_tile(platform: Up, view: list[Viewer], dashboards: object) -> None:
     assert dashboards
     tile = f"homes/home/temperature?home={HOME}&from=now-15m&to=now#1s"

@@ -6,6 +6,7 @@ import json
 import statistics
 import threading
 import time
+from datetime import UTC, datetime, timedelta
 from http.client import HTTPConnection
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +14,13 @@ import httpx2 as httpx
 import pytest
 from tests.contract.conftest import reading
 
+from penstock.layers import showing
+from penstock.project import load
+from penstock.serve.flow import Flow
+
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from tests.contract.conftest import Up
 
@@ -71,13 +77,44 @@ def test_a_relation_in_full(platform: Up) -> None:
 
 
 def test_states_are_shown_as_what_they_come_to(platform: Up) -> None:
-    platform.post(json.dumps(reading(home=6_100_002, temperature=21.5)).encode(), wait="true")
+    now, body = datetime.now(UTC), b""
+    for ahead, temperature in ((20, 21.5), (21, 20.5), (21, 22.5)):  # later than any other test's
+        ts = (now + timedelta(hours=ahead)).isoformat()
+        body += json.dumps(reading(6_100_002, temperature=temperature, ts=ts)).encode() + b"\n"
+    assert platform.post(body, "application/x-ndjson", wait="true").status_code == 200
     gold = get(platform, "/v1/flow/homes/hourly_stats")
-    hours = [row[gold["sample"]["columns"].index("hour")] for row in gold["sample"]["rows"]]
+    rows = [
+        dict(zip(gold["sample"]["columns"], row, strict=True)) for row in gold["sample"]["rows"]
+    ]
+    hours = [row["hour"] for row in rows]
     assert hours == sorted(hours, reverse=True)
-    place = gold["sample"]["columns"].index("temperature_avg")
-    assert all(row[place] is None or float(row[place]) for row in gold["sample"]["rows"])
-    assert gold["sample"]["rows"]
+    assert hours[0] > hours[1], rows
+    assert [row["temperature_avg"] for row in rows[:2]] == ["21.5", "21.5"]
+
+
+def test_a_way_to_a_sample_that_fails_leaves_it_to_the_next(platform: Up, project: Path) -> None:
+    platform.post(json.dumps(reading(home=6_100_003)).encode(), wait="true")
+    gone = {"name": "gone", "type": "Date", "kind": "ALIAS"}  # to order by it fails
+    columns = [{"name": "home_id", "type": "UInt32", "kind": ""}, gone]
+    relation = load(project).relation("homes", "home_latest")
+    found = showing.sample(relation, columns, platform.front.client(), None)
+    assert (bool(found["rows"]), found["newest"], found["note"]) == (True, False, "")
+    gone["name"] = "home_id"
+    columns[0]["name"] = "gone"
+    found = showing.sample(relation, columns, platform.front.client(), None)
+    assert found["rows"] == []
+    assert "gone" in found["note"]
+
+
+def test_a_file_that_was_deleted_says_so(platform: Up, project: Path) -> None:
+    flow = Flow(load(project), platform.front.client(), {}, dict, dict)
+    (path,) = [node.path for node in flow._graph.nodes if node.id == "homes.serve.steady"]
+    moved = path.rename(path.with_suffix(".gone"))
+    try:
+        text = flow._full(flow._find("homes", "serve", "steady"))["text"]
+    finally:
+        moved.rename(path)
+    assert "cannot be read" in text
 
 
 def test_what_bronze_judges_by_is_a_column_but_no_value(platform: Up) -> None:

@@ -387,6 +387,67 @@ def test_a_tab_that_is_loaded_again_goes_on_being_served(platform: Up, project: 
     assert asyncio.run(through()) == 3  # the retry line, the frame it joined with, and a new one
 
 
+async def frames(live: Live, tile: str, wanted: int, within: float) -> list[bytes]:
+    """The first pieces of a stream, the retry line left out."""
+    stream = (await live(live_request(tile))).body_iterator
+    found: list[bytes] = []
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(within):
+            while len(found) < wanted + 1:
+                found.append(bytes(await anext(aiter(stream))))  # type: ignore[arg-type]
+    await stream.aclose()  # type: ignore[attr-defined]
+    await live.close()
+    return found[1:]
+
+
+def test_a_slow_pace_holds_up_neither_a_changed_file_nor_what_has_failed(
+    platform: Up, project: Path
+) -> None:
+    insert(platform)
+
+    async def through() -> None:
+        endpoints = Endpoints(load(project), platform.front.client(), Cache(Versions()))
+        live = Live(endpoints, Versions(), {})
+        failed = await frames(live, "homes/broken#1h", 3, 8)
+        assert [b"event: problem" in frame for frame in failed] == [True] * 3
+        asyncio.get_running_loop().call_later(1, endpoints.adopt, load(project))
+        before = endpoints.version
+        shown = await frames(Live(endpoints, Versions(), {}), f"{DICE}#1h", 2, 8)
+        assert (len(shown), endpoints.version) == (2, before + 1)
+
+    asyncio.run(through())
+
+
+def test_a_document_that_fails_unforeseen_is_asked_for_again(platform: Up, project: Path) -> None:
+    asked: list[int] = []
+
+    async def status() -> bytes:
+        asked.append(1)
+        if len(asked) == 1:
+            raise ZeroDivisionError
+        return b'{"n": 1}'
+
+    async def through() -> list[bytes]:
+        endpoints = Endpoints(load(project), platform.front.client(), Cache(Versions()))
+        return await frames(Live(endpoints, Versions(), {"status": status}), "homes/steady", 3, 8)
+
+    assert any(b"event: status" in frame for frame in asyncio.run(through()))
+
+
+def test_a_query_that_was_given_up_is_none_that_failed(platform: Up, project: Path) -> None:
+    async def through() -> None:
+        endpoints = Endpoints(load(project), platform.front.client(), Cache(Versions()))
+        dice = endpoints.find("homes", "dice")
+        asked = asyncio.create_task(endpoints.answer(dice, {"seconds": "0.5"}, "JSON", stale=False))
+        await asyncio.sleep(0.1)
+        asked.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asked
+        assert endpoints.paces()["homes", "dice"] == (0, None)
+
+    asyncio.run(through())
+
+
 # The end
 
 

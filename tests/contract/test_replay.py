@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx2 as httpx
 import pytest
+from starlette.requests import Request
 from tests.contract.conftest import EXAMPLES, environment, reading, running
 from tests.contract.test_apply_running import command, edit
 
+from penstock.engine.client import Client
 from penstock.engine.datadir import Ownership
+from penstock.project import load
+from penstock.serve.letters import Letters
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -75,6 +80,8 @@ def test_the_page_is_told_what_the_command_says(place: Place) -> None:
     assert {(g["file"], g["line"]) for g in groups} == {(BRONZE, _line(place, "_error String"))}
     listed = ask("/v1/dead-letters", params={"source": "readings", "reason": "ts", "limit": "5"})
     (letter,) = listed.json()["items"]
+    assert listed.json()["total"] == 1
+    assert ask("/v1/dead-letters", params={"source": "readings"}).json()["total"] == 14
     path = f"/v1/dead-letters/homes/readings/{letter['part']}/{letter['pos']}"
     whole = ask(path).json()
     assert json.loads(whole["raw"]) == {"home_id": 1, "temperature": 20.5}
@@ -82,12 +89,51 @@ def test_the_page_is_told_what_the_command_says(place: Place) -> None:
     assert ask("/v1/dead-letters", params={"domain": "nothing"}).status_code == 404
     for odd in ("999999", "-1", "x", "9" * 5000):
         assert ask(f"/v1/dead-letters/homes/readings/1/{odd}").status_code == 404
+    wrapped = f"{2**32 + letter['part']}/{letter['pos']}"
+    assert ask(f"/v1/dead-letters/homes/readings/{wrapped}").status_code == 404
     words = ["-m", "penstock.cli", "dead-letters", "ls", "--json", "--data", str(place.up.data)]
     done = subprocess.run(
         [sys.executable, *words, "--project", str(place.root)],
         capture_output=True, text=True, timeout=60, env=environment(), check=True,
     )  # fmt: skip
     assert json.loads(done.stdout)["groups"] == groups
+
+
+def test_however_many_look_the_tables_are_read_once(place: Place) -> None:
+    class Counting(Client):
+        asked = 0
+
+        def rows(self, *args: Any, **words: Any) -> list[dict[str, Any]]:
+            self.asked += 1
+            return super().rows(*args, **words)
+
+    dead, client = [14], Counting(place.up.front.client().address)
+    letters = Letters(
+        load(place.root),
+        client,
+        lambda: {"adopted": 0, "sources": [{"domain": "homes", "source": "x", "dead": dead[0]}]},
+        dict,
+        lambda: {"runs": 0},
+    )
+
+    async def look(times: int) -> None:
+        for way, words in ((letters.groups, b""), (letters.newest, b"reason=ts")):
+            scope = {"type": "http", "query_string": words}
+            await asyncio.gather(*(way(Request(scope)) for _ in range(times)))
+
+    async def through() -> list[int]:
+        counts = []
+        for _ in range(2):
+            await look(1)
+            counts.append(client.asked)
+            await look(20)
+            counts.append(client.asked)
+            dead[0] += 1
+        return counts
+
+    once, kept, again, still = asyncio.run(through())
+    assert (kept, again, still) == (once, 2 * once, 2 * once)
+    client.close()
 
 
 def _line(place: Place, word: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import socket
@@ -12,6 +13,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 from pyarrow import orc, parquet
+from starlette.requests import Request
 from tests.contract.asking import assert_problem, insert
 from tests.contract.attacks import ATTACKS, MUTATIONS
 from tests.contract.canaries import fill, watched
@@ -20,7 +22,7 @@ from tests.contract.test_front import until
 from penstock.engine.client import Address, Client
 from penstock.project import load
 from penstock.serve.schema import Schema
-from penstock.serve.sql import FORMATS
+from penstock.serve.sql import FORMATS, Sql
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -305,6 +307,50 @@ def test_a_server_without_the_guard_is_said_to_be_closed(platform: Up, project: 
     assert document["relations"]
 
 
+def asking(words: str, body: bytes, *, stays: bool = True) -> Request:
+    """A request whose body comes a moment later, and whose client stays, or leaves after it."""
+    sent = asyncio.Event()
+
+    async def receive() -> dict[str, Any]:
+        await asyncio.sleep(0.05)
+        if not sent.is_set():
+            sent.set()
+            return {"type": "http.request", "body": body, "more_body": False}
+        if stays:
+            await asyncio.Event().wait()
+        return {"type": "http.disconnect"}
+
+    scope = {"type": "http", "method": "POST", "path": "/v1/sql", "headers": []}
+    return Request({**scope, "query_string": words.encode()}, receive)
+
+
+def test_who_leaves_while_it_waits_takes_it_along(platform: Up, project: Path) -> None:
+    async def through() -> None:
+        sql = Sql(load(project), platform.front.client())
+        slow = [asyncio.create_task(sql.ask(asking(f"id=s{n}", SLOW.encode()))) for n in (1, 2)]
+        await asyncio.sleep(0.5)
+        left = await sql.ask(asking("id=left", b"SELECT 1", stays=False))
+        assert b"clickhouse_394" in left.body
+        for n in (1, 2):
+            await sql.cancel(Request({"type": "http", "path_params": {"id": f"s{n}"}}))
+        for each in slow:
+            assert b"clickhouse_394" in (await each).body
+        sql.close()
+
+    asyncio.run(through())
+
+
+def test_of_two_with_one_id_the_second_is_refused(platform: Up, project: Path) -> None:
+    async def through() -> list[object]:
+        sql = Sql(load(project), platform.front.client())
+        both = [sql.ask(asking("id=one", b"SELECT 1")) for _ in range(2)]
+        found = await asyncio.gather(*both, return_exceptions=True)
+        sql.close()
+        return [getattr(each, "status", getattr(each, "status_code", each)) for each in found]
+
+    assert asyncio.run(through()) == [200, 409]
+
+
 def test_statements_are_kept_under_names(platform: Up) -> None:
     query = {"sql": "SELECT 1 -- 'ü'", "database": "homes", "settings": {"view": "chart"}}
     place = "/v1/sql/saved/by day, 50 %"
@@ -321,7 +367,10 @@ def test_statements_are_kept_under_names(platform: Up) -> None:
 
 @pytest.mark.parametrize(
     "body", [b"", b"[]", b"{}", b'{"sql": 1}', b'{"sql": " "}', b'{"sql": "x", "settings": 1}',
-             b'{"sql": "x", "database": []}', b"\xff", b'{"sql": "%s"}' % (b"x" * 30_000)],
+             b'{"sql": "x", "database": []}', b"\xff", b'{"sql": ' + b"[" * 50_000,
+             b'{"sql": "\\ud800"}', b'{"sql": "\\u0000"}',
+             b'{"sql": "x", "settings": {"a": ' + b"[" * 500 + b"]" * 500 + b"}}",
+             b'{"sql": "%s"}' % (b"x" * 30_000)],
 )  # fmt: skip
 def test_what_is_no_statement_is_not_kept(platform: Up, body: bytes) -> None:
     assert_problem(platform.http.put("/v1/sql/saved/bad", content=body), 400, "bad_query")

@@ -129,6 +129,13 @@ def test_a_query_that_fails_is_shown_and_ends_nothing(tmp_path: Path) -> None:
         wait_for("it to fire again", lambda: alert(platform)["state"] == "firing")
         assert len(platform.get("/v1/alerts")["incidents"]) == 1
         client.close()
+        file.unlink()
+        wait_for("its end to be told", lambda: "alert_resolved" in platform.log.read_text())
+        document = platform.get("/v1/alerts")
+        assert document["alerts"] == []
+        assert [(i["state"], [t["event"] for t in i["told"]]) for i in document["incidents"]] == [
+            ("resolved", ["fired", "resolved"])
+        ]
 
 
 def alert(platform: PlatformProcess) -> dict[str, Any]:

@@ -15,14 +15,20 @@ from typing import TYPE_CHECKING
 import pytest
 from structlog.testing import capture_logs
 
-from penstock.errors import LandingBlockedError, RefusedChangeError
+from penstock.errors import (
+    BadInputError,
+    LandingBlockedError,
+    RefusedChangeError,
+    UsageError,
+)
 from penstock.layers.apply import Terms, apply
 from penstock.layers.expiry import Expiry
 from penstock.layers.judging import Asked
-from penstock.layers.landing import Target
+from penstock.layers.landing import Lander, Target
 from penstock.layers.replay import Replayer
 from penstock.project import load
 from penstock.runtime.changes import Changes
+from penstock.runtime.replaying import Replaying
 from penstock.store.journal import Journal
 from penstock.store.replays import Replays
 
@@ -144,6 +150,39 @@ def test_bronze_judges_as_it_did_until_an_open_replay_is_at_its_end(tmp_path: Pa
         Changes(*args, audit=resume).apply(Terms())
         assert landing.ledger.batches()[0].good == 96 + 297
         assert landing.tell() == []
+
+
+def test_a_look_goes_on_with_nothing(tmp_path: Path) -> None:
+    """Whoever looks at the page must not restart the engine; what ends a replay is shown."""
+    with Landing(homes(tmp_path / "project"), tmp_path / "data") as landing:
+        with_commas(landing, 30)
+        made = replayer(landing, DiesBeforeInsert)
+        with pytest.raises(Killed):
+            made.run(asked(made))
+        journal = Journal(landing.store, landing.data)
+
+        def replaying(*landers: Lander) -> Replaying:
+            changes = Changes(landing.project, landing.client, journal, landing.ledger,
+                              list(landers), audit=lambda: None)  # fmt: skip
+            return Replaying(changes, Replays(landing.store), lambda _: None, lambda: False)
+
+        both = replaying(landing.lander)
+        with pytest.raises(RefusedChangeError, match="a replay was cut short"):
+            both.outlook()
+        assert both.replays.unfinished() is not None
+        with pytest.raises(BadInputError, match="upto"):
+            both.run({"upto": "x"})
+        with both.turn(), pytest.raises(RefusedChangeError, match="runs"), both.turn():
+            pass
+        assert both.run({"look": True})["good"] == 0, "it is gone on with first"
+        assert both.outlook()["good"] == 0
+        assert landing.tell() == []
+        with pytest.raises(ZeroDivisionError), both._shown({}):
+            raise ZeroDivisionError
+        assert "ZeroDivisionError" in both.progress.error
+        assert replaying().outlook()["sources"] == []
+        with pytest.raises(UsageError, match="no source called 'x'"):
+            replaying().run({"source": "x"})
 
 
 class DiesBeforeInsert(Replayer):

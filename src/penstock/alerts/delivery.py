@@ -31,18 +31,17 @@ class Deliveries:
     webhook: Webhook | None = None
 
     def tell(self, now_ms: int | None = None) -> int:
-        """Tell everybody who is due; gives how many were told."""
+        """Tell everybody who is due; gives how many that were, told or not."""
         now = now_ms if now_ms is not None else time.time_ns() // 1_000_000
-        told = 0
-        for delivery in self.incidents.waiting(now):
+        due = self.incidents.waiting(now)
+        for delivery in due:
             try:
                 self.send(delivery)
             except DeliveryError as error:
                 self._failed(delivery, error, now)
             else:
                 self.incidents.sent(delivery, now)
-                told += 1
-        return told
+        return len(due)
 
     def send(self, delivery: Delivery) -> None:
         """Tell one, now; nothing is written down and nothing is tried again.

@@ -4,6 +4,7 @@
 
     row there ──▶ pending ──(there for `for`)──▶ firing ──(gone for `keep`)──▶ resolved
                      └──(gone)──▶ forgotten
+    the alert itself is gone ──▶ forgotten or resolved, at once
 
 Pure but for the query: the same rows at the same time give the same changes.
 """
@@ -80,6 +81,23 @@ def compare(
     return found
 
 
+def let_go(
+    opened: Iterable[Incident], told: Mapping[int, Sequence[Mapping[str, Any]]], now_ms: int
+) -> Found:
+    """What becomes of the incidents of an alert that is there no more.
+
+    Args:
+        opened: those of it that are not resolved.
+        told: number of an incident → who was to be told of it, as `Incidents.told` gives it.
+        now_ms: epoch milliseconds.
+    """
+    found = Found()
+    for incident in opened:
+        channels = tuple(dict.fromkeys(each["channel"] for each in told.get(incident.id, ())))
+        _over(incident, channels, now_ms, found)
+    return found
+
+
 def key_of(alert: Alert, row: Mapping[str, Any]) -> str:
     """What a row is about, as JSON: the values of the key's columns; else of the first one."""
     names = alert.key or tuple(row)[:1]
@@ -105,9 +123,14 @@ def _there(
 
 
 def _gone(alert: Alert, incident: Incident, now_ms: int, found: Found) -> None:
+    if incident.state == "pending" or now_ms - incident.seen_ms >= alert.keep * 1000:
+        _over(incident, alert.notify, now_ms, found)
+
+
+def _over(incident: Incident, channels: tuple[str, ...], now_ms: int, found: Found) -> None:
     if incident.state == "pending":
         found.forgotten.append(incident)
-    elif now_ms - incident.seen_ms >= alert.keep * 1000:
-        ended = replace(incident, state="resolved", resolved_ms=now_ms)
-        found.changed.append(ended)
-        found.tell.append((ended, "resolved", alert.notify))
+        return
+    ended = replace(incident, state="resolved", resolved_ms=now_ms)
+    found.changed.append(ended)
+    found.tell.append((ended, "resolved", channels))

@@ -39,13 +39,7 @@ def listing(
     opened, client = _open(project, data)
     groups = dead_letters.groups(opened, client, domain)
     wanted = dead_letters.Wanted(limit, source, reason, whole=json)
-    newest = [
-        letter
-        for found in ([opened.domain(domain)] if domain else opened.domains)
-        for letter in dead_letters.newest(found, client, wanted)
-    ]
-    newest.sort(key=lambda letter: -int(letter["ingested_ms"]))
-    newest = newest[:limit]
+    newest = dead_letters.newest(opened, client, wanted, domain)
     if json:
         emit({"groups": groups, "newest": newest})
         return

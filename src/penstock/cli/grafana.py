@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from penstock.cli.place import HERE, DataPath, EnginePort, Place, ProjectPath, again, find
 from penstock.cli.terminal import Command, Group, Json, emit, say
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 app = typer.Typer(cls=Group, no_args_is_help=True, help="Dashboards for Grafana.")
 
@@ -29,7 +32,8 @@ def export(
     """Write each dashboard as Grafana's JSON, with a data source and what provisions both.
 
     The panels ask the ClickHouse of the project through Grafana's official data source; they
-    refresh every 5 seconds. Files that are there are written anew.
+    refresh every 5 seconds. Files that are there are written anew, and those of dashboards that
+    are gone are removed: Grafana would go on showing them.
     """
     import yaml
 
@@ -53,15 +57,37 @@ def export(
         path = out / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
+    gone = _remove_others(out, documents)
     if json:
-        emit({"out": str(out), "files": sorted(documents)})
+        emit({"out": str(out), "files": sorted(documents), "removed": gone})
         return
+    if gone:
+        say(f"removed, as the project has them no more: {', '.join(gone)}")
     print("\n".join(str(out / name) for name in sorted(documents)))
     if not domains:
         say("the project has no dashboard: write <domain>/dashboards/<name>.toml")
         say(f"next: penstock check{again(project)}")
         return
     say(f"next: GF_PATHS_PROVISIONING={out / 'provisioning'} grafana server   # docs/grafana.md")
+
+
+def _remove_others(out: Path, documents: Collection[str]) -> list[str]:
+    """Remove dashboards of ours that are not among these; gives their names. Others' stay."""
+    import json
+
+    gone = []
+    for path in sorted(out.glob("dashboards/**/*.json")):
+        name = path.relative_to(out).as_posix()
+        if name in documents:
+            continue
+        try:
+            found = json.loads(path.read_text("utf-8"))
+        except ValueError:
+            continue
+        if isinstance(found, dict) and "penstock" in (found.get("tags") or ()):
+            path.unlink()
+            gone.append(name)
+    return gone
 
 
 def _engine(place: Place) -> dict[str, str | int | bool]:

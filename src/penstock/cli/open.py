@@ -8,7 +8,6 @@ import typer
 
 from penstock.cli.place import HERE, DataPath, ProjectPath
 from penstock.cli.terminal import Json, emit, say
-from penstock.errors import UsageError
 
 
 def link(
@@ -19,15 +18,9 @@ def link(
 ) -> None:
     """Print a link to the running platform's page: once, within ten minutes, it lets you act."""
     from penstock.cli.running import look, post
-    from penstock.engine.datadir import key
 
     running = look(project, data)
-    if running.data is None:
-        raise UsageError(
-            f"a link needs the key of the platform at {running.url}",
-            next_step="name its data directory with --data",
-        )
-    offered = post(f"{running.url}/v1/admin/link", {}, key=key(running.data))
+    offered = post(f"{running.url}/v1/admin/link", {}, key=running.key("a link needs"))
     url = address(running.url, offered["once"])
     if browser:
         import webbrowser

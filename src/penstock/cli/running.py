@@ -48,6 +48,24 @@ class Running:
     project: Path | None = None
     data: Path | None = None
 
+    def key(self, what: str) -> str:
+        """The key of its data directory.
+
+        Args:
+            what: wants it, as the beginning of a sentence: `a link needs`.
+
+        Raises:
+            UsageError: its data directory is not known.
+        """
+        from penstock.engine.datadir import key
+
+        if self.data is None:
+            raise UsageError(
+                f"{what} the key of the platform at {self.url}",
+                next_step="name its data directory with --data",
+            )
+        return key(self.data)
+
     def engine(self, *, write: bool) -> Address:
         """Its engine's address, with the key where something is to be written.
 
@@ -56,7 +74,6 @@ class Running:
                 is not known.
         """
         from penstock.engine.client import Address
-        from penstock.engine.datadir import key
 
         if not self.engine_port and (url := _server(self.project)):
             return Address.parse(url)
@@ -67,12 +84,7 @@ class Running:
             )
         if not write:
             return Address("127.0.0.1", self.engine_port)
-        if self.data is None:
-            raise UsageError(
-                f"writing needs the key of the platform at {self.url}",
-                next_step="name its data directory with --data",
-            )
-        return Address("127.0.0.1", self.engine_port, "penstock", key(self.data))
+        return Address("127.0.0.1", self.engine_port, "penstock", self.key("writing needs"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,11 +45,36 @@ class Wanted:
     whole: bool = False
 
 
-def newest(domain: Domain, client: Client, wanted: Wanted) -> list[dict[str, Any]]:
-    """The newest dead letters of a domain: source, part, pos, reason, ingested_ms, raw.
+def newest(
+    project: Project, client: Client, wanted: Wanted, domain: str = ""
+) -> list[dict[str, Any]]:
+    """The newest dead letters: domain, source, part, pos, reason, ingested_ms, raw.
 
-    Looked for in the last minutes first: bronze is large, and its newest parts are small.
+    Args:
+        project: whose.
+        client: to the engine.
+        wanted: which.
+        domain: only of this one; empty is all.
     """
+    letters = [
+        letter for each in _domains(project, domain) for letter in _newest(each, client, wanted)
+    ]
+    letters.sort(key=lambda letter: -int(letter["ingested_ms"]))
+    return letters[: wanted.limit]
+
+
+def count(project: Project, client: Client, wanted: Wanted, domain: str = "") -> int:
+    """How many of them bronze has, whatever the limit; arguments as for `newest`."""
+    params = {"source": wanted.source, "reason": wanted.reason}
+    return sum(
+        int(client.rows(sql, database=each.database, params=params)[0]["rows"])
+        for each in _domains(project, domain)
+        for sql in (fill("dead_letter_count", bronze=b.name) for b in _bronze(each))
+    )
+
+
+def _newest(domain: Domain, client: Client, wanted: Wanted) -> list[dict[str, Any]]:
+    """Looked for in the last minutes first: bronze is large, and its newest parts are small."""
     params = {
         "limit": str(wanted.limit),
         "width": str(_WHOLE if wanted.whole else _SHOWN),
@@ -70,8 +95,7 @@ def newest(domain: Domain, client: Client, wanted: Wanted) -> list[dict[str, Any
         ]
         if len(letters) >= wanted.limit:
             break
-    letters.sort(key=lambda letter: -int(letter["ingested_ms"]))
-    return letters[: wanted.limit]
+    return letters
 
 
 def groups(project: Project, client: Client, domain: str = "") -> list[dict[str, Any]]:
@@ -92,7 +116,7 @@ def groups(project: Project, client: Client, domain: str = "") -> list[dict[str,
             **_meaning(bronze, row["reason"]),
             **judge(project, bronze),
         }
-        for each in ([project.domain(domain)] if domain else project.domains)
+        for each in _domains(project, domain)
         for bronze in _bronze(each)
         for row in client.rows(
             fill("dead_letter_groups", bronze=bronze.name), database=each.database
@@ -148,6 +172,10 @@ def within(
     )
     letters = [(int(row["part"]), int(row["pos"]), str(row["reason"])) for row in rows]
     return Refused(letters, int(rows[0]["total"]) if rows else 0)
+
+
+def _domains(project: Project, name: str) -> tuple[Domain, ...]:
+    return (project.domain(name),) if name else project.domains
 
 
 def _bronze(domain: Domain) -> list[Relation]:

@@ -10,10 +10,11 @@ if TYPE_CHECKING:
 
 
 class Hold:
-    """A lock that goes to who has waited longest.
+    """A lock that who lets go of it does not get again before one who waits.
 
     A plain lock may be taken anew by the thread that has just let go of it: a lander with much to
-    do would keep a backfill waiting for many batches.
+    do would keep a backfill waiting for many batches. Which of several who wait is the next but
+    one is not said.
     """
 
     def __init__(self) -> None:

@@ -80,26 +80,29 @@ def sample(
     shown = ", ".join(_shown(one) for one in of if one["name"] in names)
     words = {"columns": shown, "relation": quoted(relation.name)}
     time = next((quoted(c["name"]) for c in of if c["type"].startswith("Date")), "")
-    found: list[list[str | None]] = []
-    newest = False
-    try:
-        if mark is not None and set(names) >= _NEWEST:
-            found = _ask("relation_newest", relation, words, client, mark)
-        if not found and time and relation.main_kind == "table":
-            found = _ask("relation_latest", relation, {**words, "time": time}, client)
-        newest = bool(found)
-        found = found or _ask("relation_sample", relation, words, client)
-    except EngineDownError:
-        raise
-    except EngineError as error:
-        return {"columns": names, "rows": [], "newest": False, "note": error.what}
-    note = "" if found else "it has no rows yet"
-    return {"columns": names, "rows": found, "newest": newest, "note": note}
+    ways = ["relation_sample"]
+    if time and relation.main_kind == "table":
+        ways.insert(0, "relation_latest")
+    if mark is not None and set(names) >= _NEWEST:
+        ways.insert(0, "relation_newest")
+    told: dict[str, Any] = {"columns": names, "rows": [], "newest": False, "note": ""}
+    for way in ways:  # one that takes too long leaves it to the next
+        try:
+            found = _ask(way, relation, {**words, "time": time}, client, mark)
+        except EngineDownError:
+            raise
+        except EngineError as error:
+            told["note"] = error.what
+            continue
+        if found:
+            return {**told, "rows": found, "newest": way != "relation_sample", "note": ""}
+        told["note"] = "it has no rows yet"
+    return told
 
 
 def _ask(
     statement: str, relation: Relation, words: Mapping[str, str], client: Client,
-    mark: Mark | None = None,
+    mark: Mark | None,
 ) -> list[list[str | None]]:  # fmt: skip
     params = {"limit": str(_ROWS)}
     if mark is not None:

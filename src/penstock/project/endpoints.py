@@ -117,7 +117,10 @@ def as_text(value: object) -> str | None:
         return "true" if value else "false"
     if isinstance(value, list):
         quoted = (
-            "'" + v.replace("'", "\\'") + "'" if isinstance(v, str) else str(v) for v in value
+            "'" + v.replace("\\", "\\\\").replace("'", "\\'") + "'"
+            if isinstance(v, str)
+            else str(v)
+            for v in value
         )
         return f"[{','.join(quoted)}]"
     return str(value)

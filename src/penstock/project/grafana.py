@@ -1,15 +1,16 @@
 """A dashboard as Grafana's JSON, for its official ClickHouse data source; and what provisions it.
 
 The SELECTs go out with their macros, which Grafana's plugin writes out itself. Parameters become
-Grafana's variables, quoted by Grafana (`${home:singlequote}`) and cast to their type, so that what
-a viewer types stays a value. The kinds of panel are Grafana's own; a heat map is its status
-history, which shows a row for each name, where its heat map would count.
+Grafana's variables, encoded by Grafana (`${home:percentencode}`), decoded by the engine and cast
+to their type, so that what a viewer types stays a value. The kinds of panel are Grafana's own; a
+heat map is its status history, which shows a row for each name, where its heat map would count.
 
 Schema: @grafana/schema (`Dashboard`), against which the tests hold the JSON.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,9 @@ _UNITS = {"kW": "kwatt", "W": "watt", "kWh": "kwatth", "Wh": "watth", "°C": "ce
 _LEGEND = {"displayMode": "list", "placement": "bottom", "showLegend": True, "calcs": []}
 _TOOLTIP = {"mode": "multi", "sort": "desc"}
 _CALM = {"colorMode": "none"}
+_LONGEST_UID = 40
+# What macros bring with them, where a SELECT writes it out beside one.
+_TIMES = {"from": "${__from}", "to": "${__to}", "interval_s": "$__interval_s"}
 _NO_MACROS = {"timeFrom", "timeTo", "timeGroup"}  # younger than many a plugin in use
 
 
@@ -40,10 +44,18 @@ def uid(domain: str) -> str:
     return f"penstock-{domain}"
 
 
+def _short(uid: str) -> str:
+    """At most 40 characters, as Grafana takes them; two long names stay two."""
+    if len(uid) <= _LONGEST_UID:
+        return uid
+    told_apart = hashlib.sha1(uid.encode(), usedforsecurity=False).hexdigest()[:8]
+    return f"{uid[: _LONGEST_UID - 9]}-{told_apart}"
+
+
 def dashboard(found: Dashboard) -> dict[str, Any]:
     """The whole document."""
     return {
-        "uid": f"penstock-{found.domain}-{found.name}"[:40],
+        "uid": _short(f"penstock-{found.domain}-{found.name}"),
         "title": found.title,
         "description": found.description,
         "tags": ["penstock", found.domain],
@@ -94,6 +106,8 @@ def raw_sql(panel: Panel, variables: tuple[Variable, ...]) -> str:
     defaults = {p.name: p.default for p in panel.query.params}
     sql = panel.query.written or panel.query.sql
     found = list(lexer.code(sql))
+    if panel.query.written:
+        defaults |= {name: _TIMES[name] for name in macros.TIMES}
     inner = _Rewritten(sql, given, defaults).text(found)
     return _narrowed(panel, inner)
 
@@ -131,7 +145,9 @@ class _Rewritten:
         held = self._given.get(name, self._defaults.get(name))
         if held is None:
             return f"CAST(NULL, '{_quoted(kind)}')"
-        quoted = "${" + held[1:] + ":singlequote}" if held.startswith("$") else f"'{_quoted(held)}'"
+        if held == _TIMES.get(name):
+            return f"CAST({held}, '{_quoted(kind)}')"
+        quoted = _chosen(held[1:]) if held.startswith("$") else f"'{_quoted(held)}'"
         if kind == "String":
             return quoted
         listed = f"[{quoted}]" if kind.startswith("Array") and held.startswith("$") else quoted
@@ -150,6 +166,15 @@ class _Rewritten:
         if held.startswith("$"):
             return f"$__conditionalAll({first}, {held})"
         return f"({first})" if held else "(1 = 1)"
+
+
+def _chosen(variable: str) -> str:
+    """What a viewer chose or typed, which must stay a value.
+
+    Grafana's own quoting leaves backslashes as they are, and one before the quote would close the
+    text; this way of its leaves neither.
+    """
+    return "decodeURLComponent('${" + variable + ":percentencode}')"
 
 
 def _quoted(text: str) -> str:

@@ -59,7 +59,7 @@ def moment(text: str) -> int:
     """A time as Grafana's address bar has it: `now-15m`, an ISO time, epoch milliseconds.
 
     Returns:
-        Epoch milliseconds; up to 0, milliseconds from now.
+        Epoch milliseconds, the first for what was before; up to 0, milliseconds from now.
 
     Raises:
         UsageError: the text is no time.
@@ -77,7 +77,8 @@ def moment(text: str) -> int:
             f"{text[:40]!r} is no time",
             next_step="write now, now-15m, now-7d, 2026-01-31T12:00:00Z or epoch milliseconds",
         ) from error
-    return int((read if read.tzinfo else read.replace(tzinfo=UTC)).timestamp() * 1000)
+    ms = int((read if read.tzinfo else read.replace(tzinfo=UTC)).timestamp() * 1000)
+    return max(1, ms)  # up to 0 it would be from now
 
 
 def step(start: int, end: int) -> int:

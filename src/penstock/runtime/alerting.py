@@ -58,6 +58,9 @@ class Alerting:
     deliveries: Deliveries
     stop: threading.Event
     _looks: dict[tuple[str, str], _Look] = field(default_factory=dict)
+    _kept: int = 0
+    _made: tuple[int, Project, dict[str, Any]] | None = None
+    _swept: Project | None = None
 
     @classmethod
     def of(
@@ -82,9 +85,32 @@ class Alerting:
                 if self._of(alert).due <= time.monotonic() and not self.stop.is_set():
                     self.look(alert)
             try:
-                self.deliveries.tell()
+                self.let_go()
+                if self.deliveries.tell():
+                    self._kept += 1
             except PenstockError as error:  # the store is away: the next round tries again
                 _log.warning("deliveries_wait", reason=error.what)
+
+    def let_go(self) -> None:
+        """End what alerts have said that are not in the project any more; once a version of it.
+
+        Raises:
+            StoreError: the store refuses. StoreDownError: it is away.
+        """
+        project = self.project
+        if self._swept is project:
+            return
+        now, there = (
+            time.time_ns() // 1_000_000,
+            {(a.query.domain, a.name) for a in project.alerts()},
+        )
+        for domain, name in self.incidents.counts().keys() - there:
+            opened = self.incidents.open(domain, name)
+            told = self.incidents.told(incident.id for incident in opened)
+            found = look.let_go(opened, told, now)
+            self.incidents.change(found.changed, found.forgotten, found.tell)
+            self._kept += 1
+        self._swept = project
 
     def look(self, alert: Alert) -> None:
         """Look once; what goes wrong is kept, shown, and changes no incident."""
@@ -103,6 +129,7 @@ class Alerting:
             mine.error = ""
         mine.at_ms, mine.took_ms = now, round((time.monotonic() - began) * 1000, 1)
         mine.due = began + alert.every
+        self._kept += 1
 
     def test(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         """Ask an alert now: what would fire, in its words; nothing of it is kept.
@@ -132,11 +159,18 @@ class Alerting:
 
     def document(self) -> dict[str, Any]:
         """Alerts and their newest incidents, as JSON."""
+        kept, project = self._kept, self.project
+        if self._made is None or self._made[0] != kept or self._made[1] is not project:
+            # Asked for each second by every page, and another one only after a look or a delivery.
+            self._made = kept, project, self._whole(project)
+        return self._made[2]
+
+    def _whole(self, project: Project) -> dict[str, Any]:
         counts = self.incidents.counts()
         newest = self.incidents.newest(_LISTED)
         told = self.incidents.told(incident.id for incident in newest)
         return {
-            "alerts": [self._document(alert, counts) for alert in self.project.alerts()],
+            "alerts": [self._document(alert, counts) for alert in project.alerts()],
             "incidents": [
                 {name: getattr(incident, name) for name in incident.__slots__}
                 | {"told": told.get(incident.id, [])}

@@ -53,9 +53,9 @@ class Checking:
                     return
                 try:
                     self.results.keep([run(check, self.client)])
-                    self._kept += 1
                 except PenstockError as error:  # the engine or the store is away: the next round
                     _log.warning("check_not_run", check=check.name, reason=error.what)
+            self._kept += 1
 
     def document(self) -> dict[str, Any]:
         """Checks, their newest results and how those before ended, as JSON."""

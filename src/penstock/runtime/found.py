@@ -67,7 +67,11 @@ def _incident(fault: Mapping[str, Any], incidents: Iterable[Mapping[str, Any]]) 
 
 def _letters(platform: Platform, fault: Mapping[str, Any]) -> tuple[str, str]:
     params = {"home": str(fault["home_id"]), "start": str(_ms(fault["start"]))}
-    rows = int(platform.client.rows(_LETTERS, params=params, database="homes")[0]["rows"])
+    rows = 0
+    for domain in (d for d in platform.project.domains if d.name == "homes"):
+        with suppress(EngineError):
+            (row,) = platform.client.rows(_LETTERS, params=params, database=domain.database)
+            rows += int(row["rows"])
     return "dead letters", f"{rows:,} of this home" if rows else ""
 
 

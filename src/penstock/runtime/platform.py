@@ -13,7 +13,6 @@ import threading
 import time
 from contextlib import ExitStack
 from dataclasses import asdict
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -69,6 +68,7 @@ if TYPE_CHECKING:
 
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 _ANSWERED_MS = 60_000  # a body that landed longer ago has been answered
+_LOOK_S = 2.0  # seconds that a look waits for what changes the database
 _AUDIT_MS = 600_000  # batches wait that long to be audited together
 _log = structlog.get_logger(__name__)
 
@@ -204,7 +204,7 @@ class Platform:
                 snapshot=self.snapshot,
                 apply=self._apply,
                 replay=self.replay,
-                outlook=partial(self.replay, {"look": True}),
+                outlook=self.outlook,
                 replaying=lambda: asdict(self._replaying.progress),
                 intake=self._streams.document,
                 alerts=self.alerting.document,
@@ -290,9 +290,28 @@ class Platform:
             PenstockError: what is in the way, and what to do.
         """
         self._refuse_filling()
-        with self._adopting:  # views and bronze's judgement stay as they are meanwhile
+        # Views and bronze's judgement stay as they are meanwhile.
+        with self._replaying.turn(), self._adopting:
             self._audit()
             return self._replaying.run(asked)
+
+    def outlook(self) -> dict[str, Any]:
+        """What would become of all dead letters, if they were replayed now; changes nothing.
+
+        Raises:
+            RefusedChangeError: files are being applied or dead letters replayed, or as for
+                `Replaying.outlook`.
+        """
+        self._refuse_filling()
+        if not self._adopting.acquire(timeout=_LOOK_S):
+            raise RefusedChangeError(
+                "files are being applied, or dead letters replayed",
+                next_step="look again when that is done",
+            )
+        try:
+            return self._replaying.outlook()
+        finally:
+            self._adopting.release()
 
     def snapshot(self) -> dict[str, Any]:
         """Take a snapshot of the data directory, with the landing held for a moment.

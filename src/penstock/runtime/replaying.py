@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from penstock.errors import (
+    BadInputError,
     EngineError,
     LandingBlockedError,
     PenstockError,
@@ -83,14 +84,53 @@ class Replaying:
     stopping: Callable[[], bool]
     still: threading.Lock = field(default_factory=threading.Lock)
     progress: Progress = field(default_factory=Progress, init=False)
+    _busy: threading.Lock = field(default_factory=threading.Lock, init=False)
     _stuck: str = field(default="", init=False)
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """While this holds, no other replay is begun: whoever asks is refused, and waits for none.
+
+        Raises:
+            RefusedChangeError: another one runs.
+        """
+        if not self._busy.acquire(blocking=False):
+            raise RefusedChangeError(
+                "a replay of dead letters runs",
+                next_step="GET /v1/dead-letters/replay says how far it is",
+            )
+        try:
+            yield
+        finally:
+            self._busy.release()
+
+    def outlook(self) -> dict[str, Any]:
+        """What would become of all dead letters, as `run` tells it; nothing is gone on with.
+
+        Raises:
+            RefusedChangeError: an apply or a replay was cut short, or a view would get records
+                twice.
+            DataDirTakenError: another process is applying.
+        """
+        with alone(self.changes.journal):
+            self._refuse_half_applied()
+            if self.replays.unfinished() is not None:
+                raise RefusedChangeError(
+                    "a replay was cut short: what it left open is gone on with first",
+                    next_step="penstock dead-letters replay",
+                )
+            which = self._which({})
+            found = {
+                _name(each): self._replayer(each).outlook(which) for each in self.changes.landers
+            }
+        return _document(found, which.upto, landed=False)
 
     def run(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         """Land dead letters again that are good by now; an open replay is gone on with first.
 
         Args:
             asked: `source` (`readings` or `homes/readings`; empty is all), `reason` (its start),
-                `upto` (the newest batch looked at), `look` (change nothing), and `project`, the
+                `upto` (the newest batch looked at), `look` (land no others), and `project`, the
                 folder that is meant.
 
         Returns:
@@ -98,6 +138,7 @@ class Replaying:
 
         Raises:
             UsageError: no such source, or another project runs.
+            BadInputError: `upto` is no whole number.
             RefusedChangeError: an apply was cut short, or a view would get records twice.
             DataDirTakenError: another process is applying.
             LandingBlockedError: the engine does not take them.
@@ -105,18 +146,12 @@ class Replaying:
         self._refuse_other(asked)
         landers = self._wanted(str(asked.get("source", "")))
         with alone(self.changes.journal):
-            if self.changes.journal.unfinished() is not None:
-                raise RefusedChangeError(
-                    "an apply was cut short: dead letters are not replayed in the middle of it",
-                    next_step="go on with it first: penstock apply",
-                )
+            self._refuse_half_applied()
+            which = self._which(asked)
             with self.still:
                 for lander in self.changes.landers:
                     self._replayer(lander).resume()
             self._stuck = ""
-            upto = int(asked.get("upto") or self.changes.ledger.last_batch())
-            opened = tuple(intent.batch for intent in self.changes.ledger.open_intents())
-            which = Asked(str(asked.get("reason", "")), upto, opened)
             look = bool(asked.get("look"))
             if look:
                 found = {_name(each): self._replayer(each).outlook(which) for each in landers}
@@ -127,7 +162,24 @@ class Replaying:
                         for each in landers
                     }
                     progress.stay = sum(verdict.stay for verdict in found.values())
-        return _document(found, upto, landed=not look)
+        return _document(found, which.upto, landed=not look)
+
+    def _refuse_half_applied(self) -> None:
+        if self.changes.journal.unfinished() is not None:
+            raise RefusedChangeError(
+                "an apply was cut short: dead letters are not replayed in the middle of it",
+                next_step="go on with it first: penstock apply",
+            )
+
+    def _which(self, asked: Mapping[str, Any]) -> Asked:
+        upto = asked.get("upto") or self.changes.ledger.last_batch()
+        if not isinstance(upto, int):
+            raise BadInputError(
+                400, "Bad parameter", "upto is no whole number",
+                next_step="the number of a batch, as an answer before has it",
+            )  # fmt: skip
+        opened = tuple(intent.batch for intent in self.changes.ledger.open_intents())
+        return Asked(str(asked.get("reason", "")), upto, opened)
 
     @contextmanager
     def _shown(self, asked: Mapping[str, Any]) -> Iterator[Progress]:
@@ -141,6 +193,9 @@ class Replaying:
             yield progress
         except PenstockError as error:
             progress.error = f"{error.what}; {error.next_step}" if error.next_step else error.what
+            raise
+        except BaseException as error:  # nobody may read of it that it came to its end
+            progress.error = f"{type(error).__name__}: {error}; the log says where"
             raise
         finally:
             progress.ended_ms, progress.running = time.time_ns() // 1_000_000, False
@@ -209,7 +264,7 @@ class Replaying:
         """The landers of a source's name, or all. Raises UsageError where there is none."""
         landers = self.changes.landers
         wanted = [each for each in landers if source in ("", _name(each), each.source.name)]
-        if not wanted or (source and len(wanted) > 1):
+        if source and len(wanted) != 1:
             known = sorted(map(_name, landers))
             near = nearest(source, [*known, *(each.source.name for each in landers)])
             how_many = "more than one source is" if wanted else "there is no source"

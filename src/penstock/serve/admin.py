@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-import json
 from typing import TYPE_CHECKING, Any
 
 from starlette.responses import JSONResponse, Response
 
-from penstock.errors import InvalidProjectError, PenstockError, RefusedChangeError, UsageError
-from penstock.serve.problems import problem
+from penstock.errors import (
+    BadInputError,
+    InvalidProjectError,
+    PenstockError,
+    RefusedChangeError,
+    UsageError,
+)
+from penstock.serve.bodies import read_object
+from penstock.serve.problems import answer_to, problem
 from penstock.serve.session import LINK_S
 
 if TYPE_CHECKING:
@@ -84,14 +90,14 @@ async def _asked(
 ) -> Response:
     """Do what the body asks for; `refused` is the title of a refusal."""
     try:
-        body = json.loads(await request.body() or b"{}")
-        if not isinstance(body, dict):
-            return problem(400, "No object", "the body is no JSON object", code="no_object",
-                           next_step="send {} where there is nothing to say")  # fmt: skip
+        body = read_object(await request.body() or b"{}")
+    except ValueError as error:
+        return problem(400, "No object", f"the body is no JSON object: {error}", code="no_object",
+                       next_step="send {} where there is nothing to say")  # fmt: skip
+    try:
         done = await asyncio.to_thread(work, body)
-    except ValueError:
-        return problem(400, "No JSON", "the body is no JSON", code="no_json",
-                       next_step="send a JSON object, such as {}")  # fmt: skip
+    except BadInputError as error:
+        return answer_to(error)
     except PenstockError as error:
         return _refusal(error, refused)
     return JSONResponse(done)

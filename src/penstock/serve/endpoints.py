@@ -168,7 +168,7 @@ class Endpoints:
         params = bind(endpoint, given)
         # With the SELECT in its key no answer outlives a change of the file, not even one whose
         # query had begun before.
-        key = (endpoint.domain, endpoint.name, form, *(f"{k}={v}" for k, v in params.items()))
+        key = (endpoint.domain, endpoint.name, form, *(f"{k}={v!r}" for k, v in params.items()))
         key += (endpoint.sql,)
         timings = self._asked if stale else self._live  # who will not have a stale one is a tile
         began, outcome = time.perf_counter(), "error"
@@ -186,7 +186,11 @@ class Endpoints:
                 ),
                 stale=stale,
             )
+        except asyncio.CancelledError:
+            outcome = ""  # who asked has left: that says nothing of the query
+            raise
         finally:
-            took = time.perf_counter() - began
-            timings.note((endpoint.domain, endpoint.name), cast("Outcome", outcome), took)
+            if outcome:
+                took = time.perf_counter() - began
+                timings.note((endpoint.domain, endpoint.name), cast("Outcome", outcome), took)
         return answer, outcome

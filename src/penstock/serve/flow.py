@@ -123,7 +123,7 @@ class Flow:
         domain = self._project.domain(node.domain)
         document = {
             **_node(node, self._project),
-            "text": node.path.read_text(encoding="utf-8-sig", errors="replace"),
+            "text": _text(node),
             "reads": list(self._graph.reads(node.id)),
             "readers": list(self._graph.readers(node.id)),
             "columns": [],
@@ -234,6 +234,14 @@ def _node(node: Node, project: Project) -> dict[str, Any]:
         "file": node.path.relative_to(project.root).as_posix(),
         "kept_ms": node.kept_ms,
     }
+
+
+def _text(node: Node) -> str:
+    """Of its file as it is now; it may have been deleted, and what it made goes on."""
+    try:
+        return node.path.read_text(encoding="utf-8-sig", errors="replace")
+    except OSError as error:
+        return f"-- the file cannot be read: {error.strerror}"
 
 
 def _figure(key: str, rows: int | None = None, rate: float | None = None) -> dict[str, Any]:

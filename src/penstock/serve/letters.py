@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.responses import JSONResponse, Response
 
-from penstock.errors import BadInputError, UsageError
+from penstock.errors import BadInputError, PenstockError, UsageError
 from penstock.layers import dead_letters
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Hashable
 
     from starlette.requests import Request
 
@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 
 _MOST = 1000
 _DEFAULT, _LIVE = 20, 20  # letters of a list, and of an event
-_DIGITS = 19  # of a part or a position
+_PARTS, _POSITIONS = 2**32, 2**63  # a larger one would wrap around in the engine
+_DIGITS = 19  # of either
+_KEPT_S = 15.0  # how long groups and lists are given again; with another dead letter they are not
+_MOST_KEPT = 32
 # How long an outlook is given again: it reads every dead letter, and to the cache of answers its
 # scratch table is a write. With no new dead letter, only what bronze lets go by age may change it.
 _FRESH_S, _SAME_S = 10.0, 60.0
@@ -31,12 +34,31 @@ _FRESH_S, _SAME_S = 10.0, 60.0
 
 @dataclass(frozen=True, slots=True)
 class _Outlook:
-    """The last outlook: by which rules, of how many, when, and what came of it."""
+    """The last outlook: by which rules, of how many, when, how long it took, what came of it."""
 
     rules: tuple[int, int] = (-1, -1)
     dead: int = -1
     made: float = 0.0
+    took: float = 0.0
     document: dict[str, Any] = field(default_factory=dict)
+    refused: PenstockError | None = None
+
+    def holds(self, rules: tuple[int, int], dead: int) -> bool:
+        """Whether it may be given again."""
+        same = self.dead == dead and self.refused is None
+        # What takes long is done seldom: at most a tenth of the time goes into it.
+        kept = max(_SAME_S if same else _FRESH_S, 9 * self.took)
+        return self.rules == rules and time.monotonic() - self.made <= kept
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """Groups or a list: by which rules, of how many, when, and the document."""
+
+    rules: tuple[int, int]
+    dead: int
+    made: float
+    document: dict[str, Any]
 
 
 class Letters:
@@ -63,6 +85,8 @@ class Letters:
         self._newest: tuple[int, bytes] | None = None
         self._looking = asyncio.Lock()
         self._outlook = _Outlook()
+        self._asking = asyncio.Lock()
+        self._kept: dict[Hashable, _Kept] = {}
 
     def adopt(self, project: Project) -> None:
         """Answer by another version of the project."""
@@ -79,7 +103,10 @@ class Letters:
             _limit(asked), asked.get("source", ""), asked.get("reason", "")
         )
         domain = asked.get("domain", "")
-        return JSONResponse(await asyncio.to_thread(self._letters, domain, wanted))
+        document = await self._once(
+            (domain, wanted), lambda: self._letters(self._project, domain, wanted)
+        )
+        return JSONResponse(document)
 
     async def groups(self, request: Request) -> Response:
         """`GET /v1/dead-letters/groups?domain=`.
@@ -88,8 +115,28 @@ class Letters:
             UsageError: there is no such domain.
         """
         domain = request.query_params.get("domain", "")
-        found = await asyncio.to_thread(dead_letters.groups, self._project, self._client, domain)
-        return JSONResponse({"groups": found})
+        document = await self._once(
+            domain,
+            lambda: {"groups": dead_letters.groups(self._project, self._client, domain)},
+        )
+        return JSONResponse(document)
+
+    async def _once(self, asked: Hashable, read: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """A document that is read from the tables once, however many look at the same time."""
+        async with self._asking:
+            rules = await asyncio.to_thread(self._rules)
+            dead = await asyncio.to_thread(self._dead, "", "")
+            kept, now = self._kept.pop(asked, None), time.monotonic()
+            if (
+                kept is None
+                or (kept.rules, kept.dead) != (rules, dead)
+                or now - kept.made > _KEPT_S
+            ):
+                kept = _Kept(rules, dead, now, await asyncio.to_thread(read))
+            self._kept[asked] = kept
+            while len(self._kept) > _MOST_KEPT:
+                del self._kept[next(iter(self._kept))]
+        return kept.document
 
     async def one(self, request: Request) -> Response:
         """`GET /v1/dead-letters/{domain}/{source}/{part}/{pos}`.
@@ -102,9 +149,10 @@ class Letters:
         letter = None
         if all(text.isdecimal() and len(text) <= _DIGITS for text in place):
             part, pos = map(int, place)
-            letter = await asyncio.to_thread(
-                dead_letters.one, self._project, self._client, source, part, pos
-            )
+            if part < _PARTS and pos < _POSITIONS:
+                letter = await asyncio.to_thread(
+                    dead_letters.one, self._project, self._client, source, part, pos
+                )
         if letter is None:
             raise UsageError(
                 f"there is no dead letter at {'/'.join(source)} {' '.join(place)[:40]}",
@@ -121,12 +169,21 @@ class Letters:
         async with self._looking:  # one at a time, however many look
             rules = await asyncio.to_thread(self._rules)
             dead = await asyncio.to_thread(self._dead, "", "")
+            if not self._outlook.holds(rules, dead):
+                self._outlook = await asyncio.to_thread(self._judged, rules, dead)
             held = self._outlook
-            kept_s = _SAME_S if held.dead == dead else _FRESH_S
-            if held.rules != rules or time.monotonic() - held.made > kept_s:
-                document = await asyncio.to_thread(self._judge)
-                held = self._outlook = _Outlook(rules, dead, time.monotonic(), document)
+        if held.refused is not None:
+            raise held.refused
         return JSONResponse(held.document)
+
+    def _judged(self, rules: tuple[int, int], dead: int) -> _Outlook:
+        began, document, refused = time.monotonic(), {}, None
+        try:
+            document = self._judge()
+        except PenstockError as error:
+            refused = error
+        now = time.monotonic()
+        return _Outlook(rules, dead, now, now - began, document, refused)
 
     def _rules(self) -> tuple[int, int]:
         """Another one where files were taken up, or a replay has ended."""
@@ -144,20 +201,20 @@ class Letters:
         total = await asyncio.to_thread(self._dead, "", "")  # it may wait for a write
         if self._newest is None or self._newest[0] != total:
             wanted = dead_letters.Wanted(_LIVE)
-            document = await asyncio.to_thread(self._letters, "", wanted)
+            document = await asyncio.to_thread(self._letters, self._project, "", wanted)
             self._newest = (total, json.dumps(document).encode())
         return self._newest[1]
 
-    def _letters(self, domain: str, wanted: dead_letters.Wanted) -> dict[str, Any]:
+    def _letters(
+        self, project: Project, domain: str, wanted: dead_letters.Wanted
+    ) -> dict[str, Any]:
         """The newest dead letters of a domain; of all where none is named."""
-        project = self._project
-        items = [
-            letter
-            for found in ([project.domain(domain)] if domain else project.domains)
-            for letter in dead_letters.newest(found, self._client, wanted)
-        ]
-        items.sort(key=lambda letter: -int(letter["ingested_ms"]))
-        return {"total": self._dead(domain, wanted.source), "items": items[: wanted.limit]}
+        items = dead_letters.newest(project, self._client, wanted, domain)
+        if wanted.reason:  # the status counts all reasons together
+            total = dead_letters.count(project, self._client, wanted, domain)
+        else:
+            total = self._dead(domain, wanted.source)
+        return {"total": total, "items": items}
 
     def _dead(self, domain: str, source: str) -> int:
         """Dead letters of a domain, of a source or of all, ever."""

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from penstock.serve.endpoints import Endpoints
 
 _TICK = 0.25  # seconds: at most four frames a second
+_LOOK = 0.05  # seconds between looks at what has changed
 _STATUS = 1.0
 _KEEP_ALIVE = 15.0
 _CLOCK = 1.0  # a tile that looks at the clock is asked at least this often
@@ -210,16 +211,16 @@ class Live:
                 seen = self._versions.of(tables)
                 frame = await self._ask(tile, endpoint, params)
             except PenstockError as error:
+                pace = min(pace, _CLOCK)  # it is shown as soon as it has passed
                 tile.body = b""  # so that the next answer is sent even where it is the old one
                 frame = _problem(tile.name, error)
             for viewer in tile.viewers if frame else ():
                 viewer.send(tile.name, frame)
-            while (waited := time.monotonic() - asked) < pace or (  # noqa: ASYNC110 - threads bump
-                self._versions.of(tables) == seen
-                and self._endpoints.version == project
-                and waited < _CLOCK
+            while self._endpoints.version == project and (  # noqa: ASYNC110 - threads bump
+                (waited := time.monotonic() - asked) < pace
+                or (self._versions.of(tables) == seen and waited < _CLOCK)
             ):
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(min(_LOOK, pace - waited) if waited < pace else _LOOK)
 
     async def _ask(self, tile: Tile, endpoint: Endpoint, params: dict[str, str]) -> bytes:
         """The tile's frame where it differs from the last, or nothing."""
@@ -242,6 +243,15 @@ class Live:
             for name in _ON_REQUEST:
                 self._last.pop(name, None)
             self._ticker = asyncio.create_task(self._tick())
+            self._ticker.add_done_callback(self._ticked)
+
+    def _ticked(self, ticker: asyncio.Task[None]) -> None:
+        """Go on for those who look, whatever ended it."""
+        if ticker.cancelled() or (error := ticker.exception()) is None:
+            return
+        _log.error("live_documents_stopped", reason=repr(error), exc_info=error)
+        if self._viewers:
+            asyncio.get_running_loop().call_later(_STATUS, self._start_ticker)
 
     async def _tick(self) -> None:
         while self._viewers:

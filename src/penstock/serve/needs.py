@@ -20,7 +20,11 @@ def needs(alerts: dict[str, Any], checks: dict[str, Any]) -> dict[str, Any]:
         `firing` and `failed`, how many there are, and the newest of each: `alerts`, `checks`.
     """
     keys = {(alert["domain"], alert["name"]): alert["key"] for alert in alerts["alerts"]}
-    firing = [i for i in alerts["incidents"] if i["state"] == "firing"]
+    firing = [
+        i
+        for i in alerts["incidents"]
+        if i["state"] == "firing" and (i["domain"], i["alert"]) in keys
+    ]
     failed = [c for c in checks["checks"] if c["state"] in {"failed", "error"}]
     failed.sort(key=lambda check: -int(check["at_ms"]))
     return {
@@ -29,7 +33,7 @@ def needs(alerts: dict[str, Any], checks: dict[str, Any]) -> dict[str, Any]:
         "alerts": [
             {name: incident[name] for name in ("id", "domain", "alert", "severity", "message")}
             | {"fired_ms": incident["fired_ms"] or incident["since_ms"]}
-            | {"about": _about(incident, keys.get((incident["domain"], incident["alert"]), []))}
+            | {"about": _about(incident, keys[incident["domain"], incident["alert"]])}
             for incident in firing[:_NEWEST_ALERTS]
         ],
         "checks": [

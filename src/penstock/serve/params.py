@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from penstock.errors import BadInputError, UsageError
 from penstock.project import macros
+from penstock.project.endpoints import as_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,7 +19,10 @@ if TYPE_CHECKING:
     from penstock.project.objects import Endpoint, Param
 
 _WRAPPED = re.compile(r"(?:Nullable|LowCardinality|Array)\((.*)\)")
+_LIST = re.compile(r"Array\((?:(?:LowCardinality|Nullable)\()*(\w+).*\)")
 _WHOLE = re.compile(r"(U?)Int(8|16|32|64|128|256)")
+_QUOTED = {"String", "FixedString", "UUID", "Date", "Date32", "DateTime", "DateTime64",
+           "Enum8", "Enum16", "IPv4", "IPv6"}  # fmt: skip
 _NUMBERS = re.compile(r"[+-]?\d+")
 _LIST_OF_NUMBERS = re.compile(r"[\s\[\],+\-\d]*")
 
@@ -49,6 +53,8 @@ def bind(endpoint: Endpoint, given: Mapping[str, str]) -> dict[str, str | None]:
     values = {p.name: given.get(p.name, p.default) for p in endpoint.params}
     if endpoint.written:
         _bind_span(values, given)
+        for param in endpoint.params:
+            values[param.name] = _chosen(param, values[param.name])
     for param in endpoint.params:
         _check_range(param, values[param.name])
     return values
@@ -69,6 +75,21 @@ def _bind_span(values: dict[str, str | None], given: Mapping[str, str]) -> None:
             values[name] = str(span[-1])
     if "interval_s" in values and "interval_s" not in given:
         values["interval_s"] = str(macros.step(*span))
+
+
+def _chosen(param: Param, value: str | None) -> str | None:
+    """What a viewer chose, for a query with macros, in the form of the parameter's type.
+
+    «All» is sent as an empty text, and one of a list by itself.
+    """
+    if param.type.startswith("Nullable"):
+        return value or None
+    listed = _LIST.fullmatch(param.type)
+    if value is None or listed is None or value.lstrip().startswith("["):
+        return value
+    if not value:
+        return "[]"
+    return as_text([value]) if listed[1] in _QUOTED else f"[{value}]"
 
 
 def _check_range(param: Param, value: str | None) -> None:

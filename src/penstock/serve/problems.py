@@ -9,9 +9,11 @@ from starlette.responses import JSONResponse, Response
 
 from penstock.errors import (
     BadInputError,
+    DataDirTakenError,
     EngineDownError,
     EngineError,
     PenstockError,
+    RefusedChangeError,
     SpoolFullError,
     StoreDownError,
     UsageError,
@@ -23,7 +25,14 @@ if TYPE_CHECKING:
 # ClickHouse's codes that mean the caller's value was off, not the platform.
 _CALLERS = {6, 26, 27, 32, 36, 38, 41, 53, 69, 70, 72, 130, 131, 321, 386, 456, 457, 691}
 _TIMEOUT = 159
-_QUERY_FAILED = "run the SQL of its file in serve/ with `penstock query` to see what it stumbles on"
+# The others, the first that fits: what they are over HTTP.
+_PLAIN: tuple[tuple[type[PenstockError], int, str, str], ...] = (
+    (UsageError, 404, "Not found", "not_found"),
+    (RefusedChangeError, 409, "Not now", "not_now"),
+    (DataDirTakenError, 409, "Not now", "not_now"),
+    (PenstockError, 500, "It failed", "failed"),
+)
+_QUERY_FAILED = "run the SQL of its file with `penstock query` to see what it stumbles on"
 
 
 def problem(
@@ -71,12 +80,10 @@ def answer_to(error: Exception) -> Response:
         return _away(error)
     if isinstance(error, EngineError):
         return _engine_problem(error)
-    if isinstance(error, UsageError):
-        return problem(404, "Not found", error.what, code="not_found", next_step=error.next_step,
-                       reference=error.reference)  # fmt: skip
-    if isinstance(error, PenstockError):
-        return problem(500, "It failed", error.what, code="failed", next_step=error.next_step,
-                       reference=error.reference)  # fmt: skip
+    for kind, status, title, code in _PLAIN:
+        if isinstance(error, kind):
+            return problem(status, title, error.what, code=code,
+                           next_step=error.next_step, reference=error.reference)  # fmt: skip
     raise error
 
 

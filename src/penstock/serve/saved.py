@@ -16,6 +16,7 @@ from starlette.responses import JSONResponse, Response
 
 from penstock.engine.analysts import MAX_LENGTH
 from penstock.errors import BadInputError
+from penstock.serve.bodies import read_object
 from penstock.store.saved_queries import SavedQuery
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ _MOST: Final = 500
 _LONGEST_NAME: Final = 100
 _MOST_BYTES: Final = 5 * MAX_LENGTH
 _MOST_SETTINGS: Final = 4_000  # characters of JSON
+_LEVELS: Final = 8  # of objects and lists in them
 
 
 class Saved:
@@ -57,7 +59,7 @@ class Saved:
     async def delete(self, request: Request) -> Response:
         """`DELETE /v1/sql/saved/{name}`."""
         name = request.path_params["name"]
-        if not await asyncio.to_thread(self._queries.forget, name):
+        if not name.isprintable() or not await asyncio.to_thread(self._queries.forget, name):
             raise BadInputError(
                 404, "Not found", f"no statement is kept under {name[:_LONGEST_NAME]!r}",
                 next_step="GET /v1/sql/saved lists them",
@@ -74,11 +76,9 @@ async def _query(request: Request) -> SavedQuery:
             raise _bad("the body is too long")
         pieces.append(piece)
     try:
-        body = json.loads(b"".join(pieces))
-    except ValueError:
-        raise _bad("the body is no JSON") from None
-    if not isinstance(body, dict):
-        raise _bad("the body is no object")
+        body = read_object(b"".join(pieces))
+    except ValueError as error:
+        raise _bad(f"the body is no JSON object: {error}") from None
     sql, database = body.get("sql"), body.get("database", "")
     settings = body.get("settings", {})
     if not name or len(name) > _LONGEST_NAME or not name.isprintable():
@@ -87,9 +87,19 @@ async def _query(request: Request) -> SavedQuery:
         raise _bad(f"sql is a text of 1 to {MAX_LENGTH:,} characters")
     if not isinstance(database, str) or len(database) > _LONGEST_NAME:
         raise _bad("database is the name of one")
-    if not isinstance(settings, dict) or len(json.dumps(settings)) > _MOST_SETTINGS:
+    if not isinstance(settings, dict) or not _is_flat(settings):
+        raise _bad("settings is an object of a few levels")
+    if len(json.dumps(settings)) > _MOST_SETTINGS:
         raise _bad("settings is a small object")
     return SavedQuery(name, sql, database, settings, int(time.time() * 1000))
+
+
+def _is_flat(value: object, levels: int = _LEVELS) -> bool:
+    """Whether a value of JSON has no more levels: what is nested deep cannot be written again."""
+    if not isinstance(value, dict | list):
+        return True
+    inner = value.values() if isinstance(value, dict) else value
+    return levels > 0 and all(_is_flat(each, levels - 1) for each in inner)
 
 
 def _document(query: SavedQuery) -> dict[str, Any]:

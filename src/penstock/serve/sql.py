@@ -97,8 +97,7 @@ class Sql:
     async def ask(self, request: Request) -> Response:
         """`POST /v1/sql`: the statement is the body; the answer is the engine's, unparsed."""
         form, question, name = await self._question(request)
-        run = Run(question)
-        self._runs[name] = run
+        run = self._taken(name, question)
         try:
             body = await self._answered(request, run)
         except EngineDownError:
@@ -110,6 +109,19 @@ class Sql:
         headers = {"X-Penstock-Query-Id": name, "Cache-Control": "no-store",
                    "X-Content-Type-Options": "nosniff"}  # fmt: skip
         return Response(body, headers=headers, media_type=FORMATS[form][1])
+
+    def _taken(self, name: str, question: Question) -> Run:
+        """Note that a statement is on its way; nothing may come between the checks and that.
+
+        Raises:
+            BadInputError: 409 where one of that name is, 429 where there are too many.
+        """
+        if name in self._runs:
+            raise _bad(409, "Already running", f"{name} runs", "use another id")
+        if len(self._runs) >= _AT_ONCE + _WAITING:
+            raise _bad(429, "Busy", "ten statements run or wait", "try again shortly")
+        run = self._runs[name] = Run(question)
+        return run
 
     async def progress(self, request: Request) -> Response:
         """`GET /v1/sql/{id}`: how far a statement is; who asks may be later than its answer."""
@@ -148,6 +160,7 @@ class Sql:
             await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
             if not run.work.done():
                 await self._end(run)
+                await asyncio.wait({run.work})  # what never began is told so a moment later
             if run.work.cancelled():
                 raise EngineError("it was cancelled before it began", code=_CANCELLED)
             return run.work.result()
@@ -176,10 +189,6 @@ class Sql:
         limit = given.pop("limit", str(MAX_ROWS))
         params = {k[6:]: given.pop(k) for k in list(given) if k.startswith("param_")}
         _check(given, {"id": name, "format": form, "explain": explain, "limit": limit})
-        if name in self._runs:
-            raise _bad(409, "Already running", f"{name} runs", "use another id")
-        if len(self._runs) >= _AT_ONCE + _WAITING:
-            raise _bad(429, "Busy", "ten statements run or wait", "try again shortly")
         question = Question(
             await _statement(request),
             open_tables(self._project),

@@ -164,10 +164,6 @@ class Incidents:
             values["next_ms"] = next_ms
         self._delivery(delivery, **values)
 
-    def deliveries(self, incident: int) -> list[dict[str, Any]]:
-        """Who was to be told of an incident, and whether they were."""
-        return self.told([incident]).get(incident, [])
-
     def told(self, incidents: Iterable[int]) -> dict[int, list[dict[str, Any]]]:
         """Number of an incident → who was to be told of it, and whether they were."""
         query = sa.select(DELIVERY).where(DELIVERY.c.incident_id.in_(list(incidents)))

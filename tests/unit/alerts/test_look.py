@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.alerts.look import Found, compare
+from penstock.alerts.look import Found, compare, let_go
 from penstock.project.objects import Alert, Endpoint, Header
 from penstock.store.incidents import Incident
 
@@ -91,3 +91,16 @@ def test_beginnings_and_ends_alternate(looks: list[set[int]], wait: int, keep: i
         events = [event for _, event, of in story.told if of == key]
         assert events == ["fired", "resolved"] * (len(events) // 2) + ["fired"] * (len(events) % 2)
         assert (key in story.open and story.open[key].state == "firing") == (len(events) % 2 == 1)
+
+
+def test_what_an_alert_said_ends_with_it() -> None:
+    story = Story()
+    for _ in range(3):
+        story.look(7)
+    story.look(7, 8)
+    fired, pending = story.open.values()
+    told = {fired.id: [{"channel": "log"}, {"channel": "log"}, {"channel": "webhook"}]}
+    found = let_go([fired, pending], told, 99_000)
+    ended = replace(fired, state="resolved", resolved_ms=99_000)
+    assert (found.changed, found.forgotten) == ([ended], [pending])
+    assert found.tell == [(ended, "resolved", ("log", "webhook"))]

@@ -35,3 +35,13 @@ def test_what_fires_is_named_up_to_a_hundred_and_counted_whole() -> None:
     told = needs(_alerts(["home_id"], *many), _CHECKS)
     assert (told["firing"], len(told["alerts"])) == (160, 100)
     assert told["alerts"][99]["about"] == {"home_id": 99}
+
+
+def test_an_alert_that_was_deleted_needs_nobody() -> None:
+    told = needs(
+        _alerts(
+            ["home_id"], {**_incident(1, "[1]", {}), "alert": "deleted"}, _incident(2, "[2]", {})
+        ),
+        _CHECKS,
+    )
+    assert [each["alert"] for each in told["alerts"]] == ["warm"]

@@ -1,4 +1,4 @@
-"""Sessions: a link opens one, once and in time; it takes two secrets; guesses are slowed."""
+"""Sessions: a link opens one, once and in time; it takes two secrets; guesses keep nobody out."""
 
 from __future__ import annotations
 
@@ -60,11 +60,10 @@ def test_neither_secret_is_enough(sessions: Sessions) -> None:
     assert sessions.left(other.cookie, other.token)
 
 
-def test_guessing_is_slowed(sessions: Sessions, clock: Clock) -> None:
+def test_guesses_do_not_keep_the_owner_out(sessions: Sessions) -> None:
     code = sessions.offer()
-    assert [refused(sessions, f"guess{n}") for n in range(10)] == [401] * 10
-    assert [refused(sessions, word) for word in ("guess", "", "\ud800", code)] == [429] * 4
-    clock.now += 61
+    words = [*(f"guess{n}" for n in range(20)), "", "\ud800", code[:-1]]
+    assert [refused(sessions, word) for word in words] == [401] * len(words)
     assert sessions.open(code)
 
 

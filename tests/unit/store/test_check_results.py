@@ -22,11 +22,9 @@ def test_the_newest_counts_and_a_month_is_kept(store: Store) -> None:
         ("homes", "readings.range_power"): failed,
         ("homes", "other"): replace(PASSED, name="other"),
     }
-    assert results.history("homes", "readings.range_power") == [failed, PASSED]
+    assert results.recent(9)["homes", PASSED.name] == [replace(failed, sample=[]), PASSED]
     results.keep([replace(failed, at_ms=30 * DAY + 1)])
-    assert [r.at_ms for r in results.history("homes", "readings.range_power")] == [
-        30 * DAY + 1, DAY
-    ]  # fmt: skip
+    assert [r.at_ms for r in results.recent(9)["homes", PASSED.name]] == [30 * DAY + 1, DAY]
 
 
 def test_the_last_few_of_each_check(store: Store) -> None:

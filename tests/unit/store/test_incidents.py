@@ -56,5 +56,5 @@ def test_a_delivery_is_tried_again_and_given_up(incidents: Incidents) -> None:
     assert (again.id, again.attempts) == (delivery.id, 1)
     incidents.failed(again, "it answered 500", next_ms=None, now_ms=6000)
     assert incidents.waiting(10**12) == []
-    (told,) = incidents.deliveries(again.incident.id)
+    (told,) = incidents.told([again.incident.id])[again.incident.id]
     assert (told["state"], told["attempts"], told["error"]) == ("failed", 2, "it answered 500")
