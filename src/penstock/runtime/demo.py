@@ -29,7 +29,7 @@ _DAY = timedelta(days=1)
 _DAY_ROWS = HISTORY_ROWS // HISTORY_DAYS
 _PAST = ("recent", "history")
 _SENDERS = ("live", "late", *_PAST)
-_LATE_AFTER = 45.0  # seconds into a run, when what a home's connection kept back comes
+_LATE_AFTER = 45  # seconds of live readings, then what a home's connection kept back comes
 _PLAN = "demo_past"  # note: until when, of how many homes, and how far earlier runs came
 _FILES = ("household_power", "appliances_energy")
 _DRAIN = 60.0
@@ -154,13 +154,18 @@ class Demo:
 
     def _replay(self, live: subprocess.Popen[bytes]) -> None:
         """Send, late, what the story kept back of a home; where the run ends before, at its end."""
-        if self._stopping.wait(_LATE_AFTER):
-            live.wait()  # `finish` sees to it: the account of what it sent is whole then
-        truth = self._truth("live")
-        if not truth:
+        truth: dict[str, Any] = {}
+        rows = 0
+        while rows < self.homes * _LATE_AFTER:  # by what was sent: a busy machine starts late
+            if stopping := self._stopping.wait(1):
+                live.wait()  # `finish` sees to it: the account of what it sent is whole then
+            if truth := self._truth("live"):
+                rows = self._reached("live") + int(truth["skipped"])
+            if stopping:
+                break
+        if not rows:
             return
         words = ["--homes", str(self.homes), "--faults", "story", "--replay"]
-        rows = self._reached("live") + int(truth["skipped"])
         replay = self._spawn("late", [*words, "--start", truth["start"], "--rows", str(rows)])
         try:
             replay.wait(_END)
