@@ -5,8 +5,8 @@ import page from './package.json' with { type: 'json' };
 
 /** Where `make web-dev` finds the running platform. */
 const PLATFORM = 'http://127.0.0.1:8000';
-/** Kit looks for its own entries among the chunks: they stay apart. */
-const FRAME = /\/node_modules\/(svelte|@sveltejs\/kit|devalue|clsx|esm-env)\/(?!.*entry\.js$)|\/src\/lib\/(format|live|project|shell|ui)\//;
+/** Nothing that needs Kit: some of its modules must be read only once its entry has said where the page is. */
+const FRAME = /\/node_modules\/(svelte|clsx|esm-env)\/|\/src\/lib\/(format|live|project|ui)\/|\/shell\/(counts|frame|session|theme|vitals)\./;
 
 export default defineConfig({
 	plugins: [
