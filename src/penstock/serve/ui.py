@@ -45,15 +45,14 @@ class Page:
         return self._send(name, request.headers.get("accept-encoding", ""))
 
     def _send(self, name: str, accepted: str) -> Response:
+        kept = "/immutable/" in name
         headers = {
-            "Cache-Control": "public, max-age=31536000, immutable"
-            if "/immutable/" in name
-            else "no-cache",
+            "Cache-Control": "public, max-age=31536000, immutable" if kept else "no-cache",
             "X-Content-Type-Options": "nosniff",
-            "Referrer-Policy": "no-referrer",
-            "X-Frame-Options": "DENY",
             "Vary": "Accept-Encoding",
         }
+        if not kept:  # of a document only; its parts are many, and headers are not packed
+            headers |= {"Referrer-Policy": "no-referrer", "X-Frame-Options": "DENY"}
         kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
         for encoding, suffix in _ENCODINGS:
             if encoding in accepted and name + suffix in self._files:
