@@ -9,12 +9,12 @@ from penstock.serve.needs import needs
 
 def incident(alert: str) -> dict[str, Any]:
     return {"id": 1, "domain": "homes", "alert": alert, "severity": "critical", "message": "hot",
-            "state": "firing", "fired_ms": 7, "since_ms": 5}  # fmt: skip
+            "state": "firing", "fired_ms": 7, "since_ms": 5, "key": "[7]", "row": {}}  # fmt: skip
 
 
 def test_an_alert_that_was_deleted_needs_nobody() -> None:
     alerts = {
-        "alerts": [{"domain": "homes", "name": "hot", "firing": 1}],
+        "alerts": [{"domain": "homes", "name": "hot", "firing": 1, "key": ["home"]}],
         "incidents": [incident("deleted"), incident("hot")],
     }
     told = needs(alerts, {"checks": []})
