@@ -9,7 +9,7 @@ NPM := PATH="$(CURDIR)/$(BIN):$$PATH" $(CURDIR)/$(BIN)/python -c 'import sys; fr
 PAGE := src/penstock/serve/_ui
 WEB := $(shell find web -type f -not -path 'web/node_modules/*' -not -path 'web/build/*' -not -path 'web/.svelte-kit/*' 2>/dev/null)
 
-.PHONY: help demo install dev node web web-dev types test test-fast lint format bench chaos wheel lock tools clean
+.PHONY: help demo install dev node web web-dev types test test-fast lint format bench screens chaos wheel lock tools clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -79,6 +79,9 @@ format: dev ## put the code in form
 bench: dev ## the table of figures: benchmarks/results/latest.json
 	@sh tools/system-packages.sh wrk
 	$(BIN)/python -m benchmarks.run
+
+screens: dev web ## pictures of all pages of a running demo: docs/screens/
+	$(BIN)/python tools/screens.py $(or $(URL),http://127.0.0.1:8000)
 
 chaos: dev tools ## kills, for longer than the tests do
 	PENSTOCK_KILLS=200 $(BIN)/python -m pytest -q -ra tests/flow/test_kills.py

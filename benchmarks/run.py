@@ -20,6 +20,7 @@ ALL = (
     "backfill",
     "front",
     "page",
+    "live",
 )
 RESULTS = Path(__file__).parent / "results" / "latest.json"
 README = Path(__file__).parent.parent / "README.md"

@@ -138,7 +138,7 @@ SETTINGS = (
     Setting("batch_age", "duration", "400ms", "A batch is landed when its oldest row is this old."),
     Setting("batch_rows", "int", "200000", "Most rows of a batch (at most 500,000)."),
     Setting("batch_bytes", "size", "32mb", "Most bytes of a batch (at most 128 MB)."),
-    Setting("backfill_rows", "int", "1000000", "Rows of a slice of a backfill that surely fits into memory."),
+    Setting("backfill_rows", "int", "1000000", "Rows of a small slice of a backfill."),
     Setting(
         "webhook_url", "str", "", "Where incidents of alerts are posted that notify a webhook."
     ),

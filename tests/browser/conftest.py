@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 import urllib.request
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,11 +20,12 @@ from playwright.sync_api import sync_playwright
 from tests.conftest import need
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from playwright.sync_api import Browser, Page
 
 ROOT = Path(__file__).parents[2]
+METERS = ROOT / "tests" / "fixtures" / "projects" / "meters"
 SHOTS = ROOT / "tests" / "browser" / "shots"
 if os.environ.get("PENSTOCK_KEEP_SHOTS") != "1":
     SHOTS = Path(os.environ.get("TMPDIR", "/tmp")) / "penstock-shots"
@@ -63,6 +67,48 @@ def penstock(*words: str, port: int, engine_port: int) -> Iterator[str]:
         process.wait(90)
 
 
+def post(url: str, source: str, *records: object) -> None:
+    """Send records to a source, and wait until pages can show them; a text goes as it is."""
+    lines = [record if isinstance(record, str) else json.dumps(record) for record in records]
+    sent = urllib.request.Request(
+        f"{url}/v1/ingest/{source}?wait=true",
+        "\n".join(lines).encode(),
+        {"Content-Type": "application/x-ndjson"},
+    )
+    urllib.request.urlopen(sent, timeout=30).close()
+
+
+@dataclass(frozen=True)
+class Meters:
+    """`penstock up` of a copy of the meters: its address, its files, its data, its engine."""
+
+    url: str
+    project: Path
+    data: Path
+    engine: str
+
+    def post(self, *records: object) -> None:
+        """Send readings."""
+        post(self.url, "meters/readings", *records)
+
+
+@contextmanager
+def meters_up(
+    folder: Path, free_port: Callable[[], int], files: Mapping[str, str] | None = None
+) -> Iterator[Meters]:
+    """The meters of a folder, with files (path → text) beside their own."""
+    project, data, engine = folder / "meters", folder / "data", free_port()
+    shutil.copytree(METERS, project)
+    for path, text in (files or {}).items():
+        file = project / path
+        file.parent.mkdir(exist_ok=True)
+        with file.open("a") as opened:
+            opened.write(text)
+    words = ["up", "--project", str(project), "--data", str(data)]
+    with penstock(*words, port=free_port(), engine_port=engine) as url:
+        yield Meters(url, project, data, f"http://127.0.0.1:{engine}/")
+
+
 @contextmanager
 def looked_at(browser: Browser, url: str) -> Iterator[Page]:
     """A page that is open in the block, and has put nothing on its console at the end of it."""
@@ -89,14 +135,29 @@ def sized(browser: Browser, url: str, width: int, scheme: str) -> Iterator[Page]
     context.close()
 
 
-def check_axe(page: Page, shot: str) -> None:
-    """Take a picture; axe finds nothing serious, and nothing scrolls sideways."""
+def check_both_themes(page: Page, shot: str) -> None:
+    """`check_axe` of a page that is open in light, and of what colours can change in dark."""
+    check_axe(page, f"{shot}-light")
+    page.emulate_media(color_scheme="dark")
+    check_axe(page, f"{shot}-dark", "color-contrast", "link-in-text-block")
+    page.emulate_media(color_scheme="light")
+
+
+def check_axe(page: Page, shot: str, *rules: str) -> None:
+    """Take a picture; axe finds nothing serious, and nothing scrolls sideways.
+
+    Args:
+        page: open in a context without its content policy.
+        shot: name of the picture.
+        rules: of axe; all of them where none is named.
+    """
     need("axe-core", present=_AXE.is_file(), how="make web")
     SHOTS.mkdir(exist_ok=True)
     page.screenshot(path=SHOTS / f"{shot}.png", full_page=True)
     if not page.evaluate("'axe' in window"):
         page.add_script_tag(path=_AXE)
-    found = page.evaluate("axe.run()")["violations"]
+    asked = {"runOnly": {"type": "rule", "values": rules}} if rules else {}
+    found = page.evaluate("asked => axe.run(asked)", asked)["violations"]
     serious = [v for v in found if v["impact"] in {"serious", "critical"}]
     assert [(v["id"], v["nodes"][0]["html"]) for v in serious] == []
     width = page.evaluate("window.innerWidth")

@@ -6,9 +6,11 @@ import json
 import re
 import time
 import urllib.request
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from benchmarks.page import first_visit
 from playwright.sync_api import expect
 
 from .conftest import check_axe, looked_at, penstock, sized
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 pytestmark = pytest.mark.slow
+ODD = 4242  # a home that was much too warm for one hour, five hours ago
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +30,7 @@ def url(free_port: Callable[[], int], tmp_path_factory: pytest.TempPathFactory) 
     words = ["demo", "--no-history", "--homes", "200", "--data", data]
     with penstock(*words, port=free_port(), engine_port=free_port()) as address:
         _await_rows(address)
+        _post(address, _weeks(ODD))
         yield address
 
 
@@ -34,6 +38,12 @@ def url(free_port: Callable[[], int], tmp_path_factory: pytest.TempPathFactory) 
 def page(browser: Browser, url: str) -> Iterator[Page]:
     with looked_at(browser, f"{url}/city") as opened:
         yield opened
+
+
+def test_a_first_visit_is_light(browser: Browser, url: str) -> None:
+    found = first_visit(browser, url)
+    assert {"Document", "Script", "Stylesheet", "Font", "Fetch"} <= set(found)
+    assert sum(found.values()) <= 150 * 1024, found
 
 
 def test_rows_that_arrive_are_shown_without_a_reload(page: Page) -> None:
@@ -63,13 +73,58 @@ def test_a_home_opens_by_its_address(page: Page, url: str) -> None:
     expect(page.get_by_text(re.compile(r"Home 7\b")).first).to_be_visible(timeout=15_000)
 
 
+def test_what_is_odd_of_a_home_is_listed_and_zoomed_to(page: Page, url: str) -> None:
+    page.goto(f"{url}/city?home={ODD}")
+    spells = page.get_by_role("complementary").get_by_role("listitem")
+    spell = spells.filter(has_text="temperature 26.0").filter(has_text="above")
+    expect(spell).to_be_visible(timeout=20_000)
+    expect(spell).to_contain_text("20.0 expected")
+    spell.get_by_role("link").click()
+    expect(page).to_have_url(re.compile(rf"home={ODD}&from=\d+&to="))
+    chart = page.get_by_role("application", name=re.compile("^Temperature by hour"))
+    expect(page.get_by_role("link", name="Reset zoom")).to_be_visible()
+
+    # The same by key, by mouse, and from a link that somebody sent.
+    by_link = page.url
+    chart.focus()
+    page.keyboard.press("+")
+    expect(page).not_to_have_url(by_link)
+    by_key = page.url
+    box = chart.bounding_box()
+    assert box
+    page.mouse.move(box["x"] + box["width"] * 0.4, box["y"] + 60)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.8, box["y"] + 60, steps=4)
+    page.mouse.up()
+    expect(page).not_to_have_url(by_key)
+    drawn = page.url
+    page.reload()
+    page.get_by_role("link", name="Reset zoom").click()
+    expect(page).to_have_url(re.compile(rf"/city\?home={ODD}$"))
+    page.go_back()
+    expect(page).to_have_url(drawn)
+
+
+def test_the_map_counts_states_and_shows_the_homes_of_one(page: Page) -> None:
+    legend = page.get_by_role("group", name="Show homes of one state")
+    silent = legend.get_by_role("link", name=re.compile("^silent"))
+    expect(silent).to_have_text(re.compile(r"silent over 5 min [1-9]\b"), timeout=20_000)
+    silent.click()
+    expect(page).to_have_url(re.compile(r"state=silent"))
+    option = page.get_by_role("option")
+    expect(option).to_have_attribute("aria-label", re.compile("silent, last heard"))
+    expect(option).to_have_attribute("aria-setsize", re.compile(r"^[1-3]$"))
+    legend.get_by_role("link", name="All homes").click()
+    expect(option).to_have_attribute("aria-setsize", re.compile(r"^20\d$"))
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1440, 390])
 def test_axe_is_content_and_nothing_scrolls_sideways(
     browser: Browser, url: str, width: int, scheme: str
 ) -> None:
-    with sized(browser, f"{url}/city?home=7", width, scheme) as page:
-        expect(page.get_by_text(re.compile(r"Home 7\b")).first).to_be_visible(timeout=15_000)
+    with sized(browser, f"{url}/city?home={ODD}", width, scheme) as page:
+        expect(page.get_by_text(f"Home {ODD}").first).to_be_visible(timeout=15_000)
         page.wait_for_timeout(2500)
         check_axe(page, f"city-{width}-{scheme}")
 
@@ -92,6 +147,22 @@ def _await_rows(address: str) -> None:
             pass
         time.sleep(0.2)
     pytest.fail("the demo brought no rows within a minute")
+
+
+def _weeks(home: int) -> bytes:
+    """Two readings an hour of the last day and of the same day of two weeks before."""
+    this_hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    lines = []
+    for week in range(3):
+        for hour in range(1, 25):
+            at = this_hour - timedelta(weeks=week, hours=hour)
+            warm = 26 if (week, hour) == (0, 5) else 20
+            lines += [
+                {"home_id": home, "ts": (at + timedelta(minutes=minute)).isoformat(),
+                 "region": "north", "temperature": warm + off, "energy": 100, "voltage": 230}
+                for minute, off in ((10, -0.1), (40, 0.1))
+            ]  # fmt: skip
+    return "\n".join(json.dumps(line) for line in lines).encode()
 
 
 def _post(address: str, body: bytes) -> None:

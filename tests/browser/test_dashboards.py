@@ -73,7 +73,7 @@ def test_every_kind_is_drawn_and_says_what_it_shows(browser: Browser, url: str) 
             2, timeout=LONG
         )
         homes = page.get_by_role("region", name="Homes", exact=True)
-        expect(homes.locator(".value")).to_contain_text(re.compile(r"[1-9]"), timeout=LONG)
+        expect(homes.locator(".figure")).to_contain_text(re.compile(r"[1-9]"), timeout=LONG)
 
 
 def test_what_arrives_is_drawn_without_a_reload(browser: Browser, url: str) -> None:

@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import re
-import shutil
 import threading
-import urllib.request
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import expect
 
-from .conftest import ROOT, check_axe, looked_at, penstock, sized
+from .conftest import Meters, check_both_themes, looked_at, meters_up, sized
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from playwright.sync_api import Browser, Locator, Page
 
-METERS = ROOT / "tests" / "fixtures" / "projects" / "meters"
 ALERT = """/*
 description: A meter draws much.
 every: 1s
@@ -34,56 +28,40 @@ SELECT meter_id FROM readings WHERE power > 1000
 pytestmark = pytest.mark.slow
 
 
-@dataclass(frozen=True)
-class Running:
-    """`penstock up` of the meters with an alert: its address and its files."""
+def reading(power: float = 3) -> dict[str, object]:
+    return {"meter_id": 7, "ts": datetime.now(UTC).isoformat(), "power": power}
 
-    url: str
-    project: Path
 
-    def post(self, power: float = 3) -> None:
-        body = {"meter_id": 7, "ts": datetime.now(UTC).isoformat(), "power": power}
-        headers = {"Content-Type": "application/json"}
-        where = f"{self.url}/v1/ingest/meters/readings?wait=true"
-        sent = urllib.request.Request(where, json.dumps(body).encode(), headers)
-        urllib.request.urlopen(sent, timeout=10).close()
+@contextmanager
+def sending(meters: Meters) -> Iterator[None]:
+    """A reading now and then, until the block ends."""
+    ended = threading.Event()
 
-    @contextmanager
-    def sending(self) -> Iterator[None]:
-        """A reading now and then, until the block ends."""
-        ended = threading.Event()
+    def send() -> None:
+        while not ended.wait(0.2):
+            meters.post(reading())
 
-        def send() -> None:
-            while not ended.wait(0.2):
-                self.post()
-
-        thread = threading.Thread(target=send)
-        thread.start()
-        try:
-            yield
-        finally:
-            ended.set()
-            thread.join()
+    thread = threading.Thread(target=send)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 @pytest.fixture(scope="module")
 def meters(
     free_port: Callable[[], int], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Running]:
-    folder = tmp_path_factory.mktemp("flow")
-    project = folder / "meters"
-    shutil.copytree(METERS, project)
-    (project / "meters" / "alerts").mkdir()
-    (project / "meters" / "alerts" / "much.sql").write_text(ALERT)
-    words = ["up", "--project", str(project), "--data", str(folder / "data")]
-    with penstock(*words, port=free_port(), engine_port=free_port()) as url:
-        up = Running(url, project)
-        up.post()
+) -> Iterator[Meters]:
+    files = {"meters/alerts/much.sql": ALERT}
+    with meters_up(tmp_path_factory.mktemp("flow"), free_port, files) as up:
+        up.post(reading())
         yield up
 
 
 @pytest.fixture
-def page(browser: Browser, meters: Running) -> Iterator[Page]:
+def page(browser: Browser, meters: Meters) -> Iterator[Page]:
     with looked_at(browser, meters.url) as opened:
         yield opened
 
@@ -92,15 +70,13 @@ def node(page: Page, key: str) -> Locator:
     return page.locator(f'[data-node="{key}"]')
 
 
-def test_the_graph_is_that_of_the_files_and_moves_with_the_rows(
-    page: Page, meters: Running
-) -> None:
+def test_the_graph_is_that_of_the_files_and_moves_with_the_rows(page: Page, meters: Meters) -> None:
     for key in ("meters.sources.readings", "meters.raw_meters", "meters.readings", "meters.hourly"):
         expect(node(page, key)).to_be_visible(timeout=15_000)
     for key in ("meters.serve.hourly", "meters.alerts.much"):
         expect(node(page, key)).to_be_visible()
     assert page.locator("svg path[d^='M']").count() >= 5
-    with meters.sending():
+    with sending(meters):
         expect(node(page, "meters.raw_meters")).to_contain_text(re.compile(r"\d/s"), timeout=15_000)
         expect(page.locator(".graph svg circle").first).to_be_attached(timeout=15_000)
     page.emulate_media(reduced_motion="reduce")
@@ -108,7 +84,7 @@ def test_the_graph_is_that_of_the_files_and_moves_with_the_rows(
 
 
 def test_a_node_opens_by_click_and_by_address_and_gives_the_focus_back(
-    page: Page, meters: Running
+    page: Page, meters: Meters
 ) -> None:
     silver = node(page, "meters.readings")
     silver.click()
@@ -138,14 +114,14 @@ def test_a_node_opens_by_click_and_by_address_and_gives_the_focus_back(
     expect(page.get_by_role("dialog")).to_have_count(0)
 
 
-def test_a_node_that_is_none_is_said(browser: Browser, meters: Running) -> None:
+def test_a_node_that_is_none_is_said(browser: Browser, meters: Meters) -> None:
     with sized(browser, f"{meters.url}/?node=meters.nothing", 1440, "dark") as page:
         expect(page.get_by_role("dialog")).to_contain_text("there is no meters/nothing")
 
 
-def test_one_event_is_followed_to_the_screen(page: Page, meters: Running) -> None:
+def test_one_event_is_followed_to_the_screen(page: Page, meters: Meters) -> None:
     expect(node(page, "meters.raw_meters")).to_be_visible(timeout=15_000)
-    with meters.sending():
+    with sending(meters):
         page.get_by_role("button", name="Follow one event").click()
         way = page.locator("#follow")
         expect(way).to_contain_text("on this screen after", timeout=30_000)
@@ -158,8 +134,8 @@ def test_one_event_is_followed_to_the_screen(page: Page, meters: Running) -> Non
         assert abs(int(total[1].replace(",", "")) - sum(parts)) <= len(parts)
 
 
-def test_what_fires_is_told_on_every_page(page: Page, meters: Running) -> None:
-    meters.post(power=5000)
+def test_what_fires_is_told_on_every_page(page: Page, meters: Meters) -> None:
+    meters.post(reading(power=5000))
     needs = page.get_by_role("region", name="What needs you")
     expect(needs.get_by_role("link", name=re.compile("Meter 7 draws much"))).to_be_visible(
         timeout=20_000
@@ -167,21 +143,18 @@ def test_what_fires_is_told_on_every_page(page: Page, meters: Running) -> None:
     expect(node(page, "meters.alerts.much")).to_contain_text("1 firing", timeout=15_000)
 
 
-def test_the_graph_grows_with_the_files(page: Page, meters: Running) -> None:
+def test_the_graph_grows_with_the_files(page: Page, meters: Meters) -> None:
     file = meters.project / "meters" / "gold" / "lately.sql"
     expect(node(page, "meters.hourly")).to_be_visible(timeout=15_000)
     file.write_text("/*\ndescription: Lately.\n*/\nCREATE VIEW lately AS SELECT * FROM hourly\n")
     expect(node(page, "meters.lately")).to_be_visible(timeout=30_000)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1440, 390])
-def test_axe_is_content_with_flow_and_a_node(
-    browser: Browser, meters: Running, width: int, scheme: str
-) -> None:
-    with sized(browser, meters.url, width, scheme) as page:
+def test_axe_is_content_with_flow_and_a_node(browser: Browser, meters: Meters, width: int) -> None:
+    with sized(browser, meters.url, width, "light") as page:
         expect(node(page, "meters.raw_meters")).to_be_visible(timeout=15_000)
-        check_axe(page, f"flow-{width}-{scheme}")
+        check_both_themes(page, f"flow-{width}")
         node(page, "meters.readings").click()
         expect(page.get_by_role("dialog", name="readings")).to_contain_text("Columns")
-        check_axe(page, f"flow-node-{width}-{scheme}")
+        check_both_themes(page, f"flow-node-{width}")

@@ -5,65 +5,41 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import signal
 import urllib.request
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import expect
 
-from .conftest import ROOT, check_axe, looked_at, penstock, sized
+from .conftest import Meters, check_both_themes, looked_at, meters_up, sized
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from playwright.sync_api import Browser, Page
 
-METERS = ROOT / "tests" / "fixtures" / "projects" / "meters"
 pytestmark = pytest.mark.slow
-
-
-@dataclass(frozen=True)
-class Running:
-    """`penstock up` of a copy of the meters: its address, its files, its data."""
-
-    url: str
-    project: Path
-    data: Path
-
-    def post(self, body: bytes) -> None:
-        headers = {"Content-Type": "application/json"}
-        where = f"{self.url}/v1/ingest/meters/readings"
-        urllib.request.urlopen(urllib.request.Request(where, body, headers), timeout=10).close()
 
 
 @pytest.fixture(scope="module")
 def meters(
     free_port: Callable[[], int], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Running]:
-    folder = tmp_path_factory.mktemp("meters")
-    project, data = folder / "meters", folder / "data"
-    shutil.copytree(METERS, project)
-    words = ["up", "--project", str(project), "--data", str(data)]
-    with penstock(*words, port=free_port(), engine_port=free_port()) as url:
-        up = Running(url, project, data)
+) -> Iterator[Meters]:
+    with meters_up(tmp_path_factory.mktemp("meters"), free_port) as up:
         now = datetime.now(UTC).isoformat()
-        up.post(json.dumps({"meter_id": 7, "ts": now, "power": 3}).encode())
-        up.post(b'{"meter_id": "none of ours"}')
+        up.post({"meter_id": 7, "ts": now, "power": 3}, {"meter_id": "none of ours"})
         yield up
 
 
 @pytest.fixture
-def page(browser: Browser, meters: Running) -> Iterator[Page]:
+def page(browser: Browser, meters: Meters) -> Iterator[Page]:
     with looked_at(browser, meters.url) as opened:
         yield opened
 
 
-def test_any_project_has_its_pages(page: Page, meters: Running) -> None:
+def test_any_project_has_its_pages(page: Page, meters: Meters) -> None:
     expect(page.get_by_role("heading", level=1)).to_have_text("Flow")
     expect(page.get_by_text(re.compile(r"^= 0$")).first).to_be_visible(timeout=15_000)
     places = page.get_by_role("navigation", name="Pages")
@@ -86,20 +62,17 @@ def test_any_project_has_its_pages(page: Page, meters: Running) -> None:
     assert page.locator(".skeleton").count() == 0
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1440, 390])
-def test_axe_is_content_with_them(
-    browser: Browser, meters: Running, width: int, scheme: str
-) -> None:
-    with sized(browser, f"{meters.url}/dead-letters", width, scheme) as page:
+def test_axe_is_content_with_them(browser: Browser, meters: Meters, width: int) -> None:
+    with sized(browser, f"{meters.url}/dead-letters", width, "light") as page:
         expect(page.get_by_role("main")).to_contain_text("none of ours", timeout=15_000)
-        check_axe(page, f"meters-letters-{width}-{scheme}")
+        check_both_themes(page, f"meters-letters-{width}")
         page.goto(f"{meters.url}/sources")
         expect(page.locator("#sources")).to_contain_text("meters/readings", timeout=15_000)
-        check_axe(page, f"meters-sources-{width}-{scheme}")
+        check_both_themes(page, f"meters-sources-{width}")
 
 
-def test_an_endpoint_shows_as_its_file_is_saved(page: Page, meters: Running) -> None:
+def test_an_endpoint_shows_as_its_file_is_saved(page: Page, meters: Meters) -> None:
     page.goto(f"{meters.url}/endpoints")
     file = meters.project / "meters" / "serve" / "most.sql"
     expect(page.locator("#endpoints")).to_contain_text("meters/hourly")
@@ -129,27 +102,26 @@ def test_keys_lead_to_places_and_are_told(page: Page) -> None:
     expect(page).to_have_title(re.compile("^Dead letters · "))
 
 
-def test_an_address_that_is_none_of_ours_is_said(page: Page, meters: Running) -> None:
+def test_an_address_that_is_none_of_ours_is_said(page: Page, meters: Meters) -> None:
     page.goto(f"{meters.url}/nowhere")
     expect(page.get_by_role("heading", level=1)).to_have_text("No such page")
     page.get_by_role("link", name="Go to Flow").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Flow")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_phone_reaches_every_place(browser: Browser, meters: Running, scheme: str) -> None:
-    with sized(browser, meters.url, 390, scheme) as page:
+def test_a_phone_reaches_every_place(browser: Browser, meters: Meters) -> None:
+    with sized(browser, meters.url, 390, "light") as page:
         bar = page.get_by_role("navigation", name="Places")
         expect(bar.locator("> *")).to_have_count(5)
         bar.get_by_role("button", name="More").click()
         sheet = page.get_by_role("dialog", name="All places")
-        check_axe(page, f"more-390-{scheme}")
+        check_both_themes(page, "more-390")
         sheet.get_by_role("link", name="Sources").click()
         expect(page.get_by_role("heading", level=1)).to_have_text("Sources")
         expect(sheet).to_be_hidden()
 
 
-def test_an_engine_that_is_down_is_not_called_live(page: Page, meters: Running) -> None:
+def test_an_engine_that_is_down_is_not_called_live(page: Page, meters: Meters) -> None:
     """Killed, and its data seems to be a newer one's: it cannot start until that is mended."""
     state = page.get_by_role("status").filter(has_text=re.compile(r"^(live|engine \w+)$"))
     expect(state).to_have_text("live", timeout=15_000)

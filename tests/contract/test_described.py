@@ -311,6 +311,18 @@ def test_the_page_allows_nothing_from_elsewhere(platform: Up) -> None:
 
 
 @pytest.mark.usefixtures("_built")
+@pytest.mark.parametrize("path", ["/openapi.json", "/v1/flow", "/v1/sql/functions"])
+def test_a_document_is_packed_and_sent_once_while_it_stays(platform: Up, path: str) -> None:
+    plain = platform.http.get(path, headers={"Accept-Encoding": "identity"})
+    packed = platform.http.get(path, headers={"Accept-Encoding": "gzip"})
+    assert "Content-Encoding" not in plain.headers
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert int(packed.headers["Content-Length"]) < len(plain.content) / 2
+    assert packed.json() == plain.json()
+    again = platform.http.get(path, headers={"If-None-Match": packed.headers["ETag"]})
+    assert (again.status_code, again.content) == (304, b"")
+
+
 def test_the_page_is_asked_for_anew_and_its_parts_are_kept(platform: Up) -> None:
     page = platform.http.get("/")
     assert page.headers["Cache-Control"] == "no-cache"

@@ -45,6 +45,7 @@ def _check(account: dict[str, Any]) -> None:
     faults = {fault["kind"]: fault for fault in account["faults"]}
     assert {"drift", "wrong_type"} <= set(faults), "what was planted is listed"
     assert faults["wrong_type"]["found"], faults["wrong_type"]
+    assert faults["delayed"]["found"], "what came late is in gold, also where a run ends early"
 
 
 def test_the_demo_ends_with_every_row_accounted_for(

@@ -29,7 +29,7 @@ description: Sensors that creep away.
 SELECT 'drift' AS suspect, -4.5 AS sigma FROM home_latest
 WHERE {home_id:UInt32} = 1 AND {hours:UInt32} = 2 LIMIT 1
 """
-_KINDS = ("overheating", "wrong_type", "drift", "outage")
+_KINDS = ("overheating", "wrong_type", "drift", "delayed", "outage")
 
 
 def test_a_project_without_alert_or_endpoint_has_found_nothing(tmp_path: Path) -> None:

@@ -4,9 +4,11 @@ import { comparison, cityTotal, energySentence, regionLines } from '../src/lib/c
 import { cellAt, layGrid, neighbour } from '../src/lib/city/grid.ts';
 import { blocksOf, energyBounds, gridSentence, homesOf, levelOf, type Home } from '../src/lib/city/homes.ts';
 import { cityNeeds } from '../src/lib/city/needs.ts';
+import { countsOf, firingOf, oddOf, parseState, stateOf, stateSentence, type Known } from '../src/lib/city/states.ts';
 import { ownPlaces, sortRegions } from '../src/lib/city/regions.ts';
 
 const MINUTE = 60_000;
+const CALM: Known = { firing: new Map(), odd: new Map() };
 
 function home(id: number, region: string, energy: number | null = 1, ts = 1_000_000): Home {
 	return { id, region, ts, temperature: 20, energy, voltage: 230, vibration: 0.1, readings: 1 };
@@ -95,9 +97,34 @@ test('arrow keys and the pointer find cells', () => {
 
 test('a city needs a person where homes are silent or many rows late', () => {
 	const heartbeat = { tile: 't', at: 0, took: 0, received: 0, columns: { late_1m: [3], rows_1m: ['60'] } };
-	const needs = cityNeeds(heartbeat, [home(7, 'north', 1, 600_000), home(8, 'north')], 1_000_000);
+	const needs = cityNeeds(heartbeat, [home(7, 'north', 1, 600_000), home(8, 'north')], CALM, 1_000_000);
 	assert.deepEqual(needs.map((need) => [need.id, need.href]), [['silent', '/city?home=7'], ['late', '/city']]);
 	const usual = { ...heartbeat, columns: { late_1m: [300], rows_1m: [60_000] } };
-	assert.deepEqual(cityNeeds(usual, [home(8, 'north')], 1_000_000), []);
-	assert.deepEqual(cityNeeds(undefined, [], 0), []);
+	assert.deepEqual(cityNeeds(usual, [home(8, 'north')], CALM, 1_000_000), []);
+	assert.deepEqual(cityNeeds(undefined, [], CALM, 0), []);
+});
+
+test('a home is in the worst of its states, and every home is counted once', () => {
+	const alert = { id: 1, domain: 'homes', alert: 'overheating', severity: 'critical' as const, message: 'hot', fired_ms: 1, about: { home_id: 1 } };
+	const elsewhere = { ...alert, id: 2, domain: 'sales', about: { home_id: 4 } };
+	const firing = firingOf({ firing: 2, failed: 0, alerts: [alert, elsewhere], checks: [] });
+	const columns = {
+		home_id: [1, 2, 3, 2], channel: ['temperature', 'voltage', 'temperature', 'temperature'],
+		sigma: [30, -7, 8, 20], value: [40, 220, 24, 25.04], expected: [20, 230, 20, 20], since_ms: [1, 2, 3, 4]
+	};
+	const known = { firing, odd: oddOf(columns) };
+	const now = 1_000_000;
+	const homes = [home(1, 'north'), home(2, 'north'), home(3, 'east', 1, 1), home(4, 'east')];
+	assert.deepEqual(homes.map((one) => stateOf(one, known, now)), ['firing', 'odd', 'silent', 'ok']);
+	assert.deepEqual(countsOf(homes, known, now), { firing: 1, silent: 1, odd: 1, ok: 1 });
+	assert.deepEqual(homes.map((one) => stateSentence(one, known, now).replaceAll('\u00a0', ' ')), [
+		'alert overheating fires · odd: temperature 40.0 °C, 20.0 expected beside its neighbours',
+		'odd: temperature 25.0 °C, 20.0 expected beside its neighbours',
+		'silent, last heard 16 min ago · odd: temperature 24.0 °C, 20.0 expected beside its neighbours',
+		''
+	]);
+	assert.deepEqual([parseState('odd'), parseState('nonsense'), parseState(null)], ['odd', null, null]);
+	const [need] = cityNeeds(undefined, [home(2, 'north')], known, now);
+	assert.equal(need?.href, '/city?home=2');
+	assert.equal(cityNeeds(undefined, [home(2, 'north'), home(5, 'north')], { ...CALM, odd: new Map([...known.odd, [5, known.odd.get(2)!]]) }, now)[0]?.href, '/city?state=odd#homes');
 });

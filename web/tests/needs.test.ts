@@ -20,7 +20,7 @@ test('what needs you comes from facts, newest first', () => {
 	const letter = { domain: 'homes', source: 'readings', part: 0, pos: 1, reason: 'ts', ingested_ms: 990_000, raw: '{}' };
 	const needed: Needed = {
 		firing: 3, failed: 1,
-		alerts: [{ id: 4, domain: 'homes', alert: 'overheating', severity: 'critical', message: 'Home 7 overheats', fired_ms: 995_000 }],
+		alerts: [{ id: 4, domain: 'homes', alert: 'overheating', severity: 'critical', message: 'Home 7 overheats', fired_ms: 995_000, about: { home_id: 7 } }],
 		checks: [{ domain: 'homes', name: 'readings.fresh__ingested_at', state: 'failed', failures: 2, at_ms: 980_000 }]
 	};
 	const needs = inOrder(needsOf({ status, deadLetters: { total: 1, items: [letter] }, needed }));

@@ -71,7 +71,9 @@ def _report(account: dict[str, Any], options: str, *, as_json: bool) -> None:
     )
     if others := account["others"]:
         say(f"  {others:,} of them came from elsewhere than the demo's own senders")
-    newest = {fault["kind"]: fault for fault in account["faults"]}
+    # Of each kind the newest, one that was found before one that has just begun.
+    told = sorted(account["faults"], key=lambda fault: bool(fault["found"]))
+    newest = {fault["kind"]: fault for fault in told}
     for kind, fault in newest.items():
         what = f"{kind} of home {fault['home_id']} since {fault['start'][11:19]}"
         say(f"  {what}: {fault['evidence'] or 'not found yet'} ({fault['by']})")

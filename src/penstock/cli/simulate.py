@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, BinaryIO
@@ -58,7 +58,7 @@ _Faults = Annotated[
     str, typer.Option(help="What breaks: story, all, or kinds such as drift,spikes:3.")
 ]
 _Replay = Annotated[
-    bool, typer.Option("--replay", help="Send, late, what --faults outage kept back before.")
+    bool, typer.Option("--replay", help="Send, late and at once, what a fault kept back before.")
 ]
 _TruthFile = Annotated[
     Path | None, typer.Option(help="Keep exact counts of what was sent here, and faults.")
@@ -130,6 +130,8 @@ def simulate(
     target = _Target(to, url or _found(to), path, truth, ids, as_json)
     amount = _Amount(homes, rate, None if for_ is None else duration(for_), history, rows, skip)
     schedule = _schedule(amount, _epoch_ms(start), to)
+    if replay:  # what is past need not wait
+        schedule = replace(schedule, paced=False)
     stream = Homes(
         schedule,
         homes=homes,
@@ -148,7 +150,10 @@ def _play(stream: Homes, target: _Target, amount: _Amount) -> None:
     from penstock.simulate.rows import DECIMALS
     from penstock.simulate.truth import Truth
 
-    account = Truth(SOURCE, stream.seed, DECIMALS, first=stream.next, faults=stream.faults)
+    start_ms = stream.schedule.start_ms
+    account = Truth(
+        SOURCE, stream.seed, DECIMALS, first=stream.next, start_ms=start_ms, faults=stream.faults
+    )
     try:
         if target.to == "http":
             asyncio.run(_send(stream, account, target, amount.for_s, amount.rate))
@@ -204,21 +209,21 @@ def _plant(
     """What gives a city the faults that are asked for; None where none are."""
     from penstock.simulate.planted import STORY, Planted, plan, story, wanted
 
-    if faults == STORY and not replay:
-        return lambda city: Planted(city, story(city, schedule.start_ms))
     amounts = {} if faults == STORY else wanted(faults)
-    if replay and "outage" not in amounts:
+    if replay and faults != STORY and "outage" not in amounts:
         raise UsageError(
             "--replay sends what an outage kept back, and none is planted",
             next_step="the same words as before, with --faults outage among them, and --replay",
         )
-    if not amounts:
-        return None
-    if schedule.readings is None:
+    if schedule.readings is None and (amounts or replay):
         raise UsageError(
-            f"faults are spread over a time that ends, other than {STORY}",
+            f"a replay, and faults other than {STORY}, are of a time that ends",
             next_step="--for 10m, --rows 100000 or --history 30d",
         )
+    if faults == STORY:
+        return lambda city: Planted(city, story(city, schedule.start_ms), replay=replay)
+    if not amounts or schedule.readings is None:
+        return None
     span = schedule.start_ms, schedule.start_ms + int(schedule.readings * schedule.period_ms)
     return lambda city: Planted(city, plan(city, seed, amounts, span), replay=replay)
 

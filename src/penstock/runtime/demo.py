@@ -28,7 +28,8 @@ HISTORY_RATE = 30_000
 _DAY = timedelta(days=1)
 _DAY_ROWS = HISTORY_ROWS // HISTORY_DAYS
 _PAST = ("recent", "history")
-_SENDERS = ("live", *_PAST)
+_SENDERS = ("live", "late", *_PAST)
+_LATE_AFTER = 45  # seconds of live readings, then what a home's connection kept back comes
 _PLAN = "demo_past"  # note: until when, of how many homes, and how far earlier runs came
 _FILES = ("household_power", "appliances_energy")
 _DRAIN = 60.0
@@ -63,7 +64,10 @@ class Demo:
         plan = self._plan()
         for name in _SENDERS:
             self._truth_file(name).unlink(missing_ok=True)
-        self._spawn("live", ["--homes", str(self.homes), "--faults", "story"])
+        live = self._spawn("live", ["--homes", str(self.homes), "--faults", "story"])
+        self._senders.append(live)
+        self._replayer = threading.Thread(target=self._replay, args=(live,), daemon=True)
+        self._replayer.start()
         if self.history:
             self._send_history(plan)
         self._loader = threading.Thread(target=self._load_files, daemon=True)
@@ -101,7 +105,7 @@ class Demo:
                 continue
             words = ["--history", f"{days}d", "--start", end.isoformat(), "--rows", str(rows)]
             words += ["--rate", str(HISTORY_RATE), "--homes", str(plan["homes"])]
-            self._spawn(name, [*words, "--skip", str(sent)])
+            self._senders.append(self._spawn(name, [*words, "--skip", str(sent)]))
         self.platform.history = self._progress
 
     def finish(self) -> dict[str, Any]:
@@ -115,8 +119,9 @@ class Demo:
                 sender.wait(_END)
             except subprocess.TimeoutExpired:
                 sender.kill()
-        if hasattr(self, "_loader"):
-            self._loader.join(_END)
+        for helper in ("_loader", "_replayer"):
+            if hasattr(self, helper):
+                getattr(self, helper).join(_END)
         self.platform.drain(_DRAIN)
         return self._account()
 
@@ -147,20 +152,38 @@ class Demo:
             },
         }
 
-    def _spawn(self, name: str, words: list[str]) -> None:
+    def _replay(self, live: subprocess.Popen[bytes]) -> None:
+        """Send, late, what the story kept back of a home; where the run ends before, at its end."""
+        truth: dict[str, Any] = {}
+        rows = 0
+        while rows < self.homes * _LATE_AFTER:  # by what was sent: a busy machine starts late
+            if stopping := self._stopping.wait(1):
+                live.wait()  # `finish` sees to it: the account of what it sent is whole then
+            if truth := self._truth("live"):
+                rows = self._reached("live") + int(truth["skipped"])
+            if stopping:
+                break
+        if not rows:
+            return
+        words = ["--homes", str(self.homes), "--faults", "story", "--replay"]
+        replay = self._spawn("late", [*words, "--start", truth["start"], "--rows", str(rows)])
+        try:
+            replay.wait(_END)
+        except subprocess.TimeoutExpired:
+            replay.kill()
+
+    def _spawn(self, name: str, words: list[str]) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "penstock.cli", "simulate", "homes", *words]
         command += ["--seed", _SEED]
         command += ["--url", f"{self.url}/v1/ingest/homes/readings"]
         command += ["--truth", str(self._truth_file(name)), "--end-with-stdin"]
-        self._senders.append(
-            subprocess.Popen(
-                command,
-                stdin=subprocess.PIPE,  # closes with us, whatever ends us
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,  # Ctrl-C ends them through `finish`, in order
-                env={**os.environ, "PYTHONUNBUFFERED": "1"},
-            )
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,  # closes with us, whatever ends us
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C ends them through `finish`, in order
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
         )
 
     def _load_files(self) -> None:

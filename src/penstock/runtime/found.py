@@ -1,7 +1,8 @@
 """Which of the demo's planted faults the platform has found, by what it tells everybody.
 
 An overheating home by the incidents of its alert, records of a wrong type by the dead letters, what
-creeps away by the endpoint of suspected sensors. Each fault is listed, found or not.
+creeps away by the endpoint of suspected sensors, what came late by the gold that has it all the
+same. Each fault is listed, found or not.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from importlib import resources
+from typing import TYPE_CHECKING, Any, Final
 
 from penstock.errors import EngineError
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 _ALERT, _ENDPOINT = "overheating", "suspected_sensors"
 _LATE_MS = 60_000  # an alert may fire so long after a fault has ended
+_LATE: Final = resources.files("penstock.runtime").joinpath("late.sql").read_text("utf-8")
 _LETTERS = (
     "SELECT count() AS rows FROM raw_sensors WHERE _error != '' "
     "AND JSONExtractUInt(_raw, 'home_id') = {home:UInt32} "
@@ -43,6 +46,7 @@ def found(platform: Platform, faults: Iterable[Mapping[str, Any]]) -> list[dict[
         "overheating": lambda fault: _incident(fault, incidents),
         "wrong_type": lambda fault: _letters(platform, fault),
         "drift": lambda fault: _suspected(platform, fault),
+        "delayed": lambda fault: _corrected(platform, fault),
     }
     told = []
     for fault in faults:
@@ -80,6 +84,27 @@ def _suspected(platform: Platform, fault: Mapping[str, Any]) -> tuple[str, str]:
             rows += platform.client.rows(endpoint.sql, params=params, database=endpoint.database)
     sigmas = [abs(float(row["sigma"] or 0)) for row in rows if row["suspect"] == fault["kind"]]
     return f"endpoint {_ENDPOINT}", f"{max(sigmas):.1f} bands off" if sigmas else ""
+
+
+def _corrected(platform: Platform, fault: Mapping[str, Any]) -> tuple[str, str]:
+    """The hours of the readings that came late: without them, and as gold has them now."""
+    params = {
+        "home": str(fault["home_id"]),
+        "start": str(_ms(fault["start"])),
+        "end": str(_ms(fault["end"])),
+    }
+    rows: list[dict[str, Any]] = []
+    with suppress(EngineError):
+        rows = platform.client.rows(_LATE, params=params, database="homes")
+    evidence = ""
+    for row in rows:
+        if int(row["late"]) and int(row["stored"]) == int(row["counted"]):
+            part, whole = float(row["part"]), float(row["whole"])
+            evidence = (
+                f"{row['late']} readings came up to {row['late_s']} s late: their hour has "
+                f"{whole:,.1f} Wh of {row['stored']} readings now, {part:,.1f} Wh without them"
+            )
+    return "gold home_hours", evidence
 
 
 def _ms(text: str) -> int:

@@ -20,6 +20,7 @@ from penstock.layers import dead_letters
 from penstock.serve import dashboards
 from penstock.serve.admin import Admin
 from penstock.serve.cache import Cache, Versions
+from penstock.serve.documents import sent
 from penstock.serve.endpoints import Endpoints
 from penstock.serve.flow import Flow
 from penstock.serve.ingest import Ingest, Landing
@@ -265,11 +266,11 @@ class Application:
     async def _checks(self, _request: Request) -> Response:
         return JSONResponse(await asyncio.to_thread(self._services.checks))
 
-    async def _dashboards(self, _request: Request) -> Response:
-        return JSONResponse(dashboards.document(self._services.project))
+    async def _dashboards(self, request: Request) -> Response:
+        return sent(request, dashboards.document(self._services.project))
 
-    async def _describe(self, _request: Request) -> Response:
-        return JSONResponse(self._openapi)
+    async def _describe(self, request: Request) -> Response:
+        return sent(request, self._openapi)
 
     async def _readyz(self, _request: Request) -> Response:
         ready = await asyncio.to_thread(self._services.ready)

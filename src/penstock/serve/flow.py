@@ -17,6 +17,7 @@ from starlette.responses import JSONResponse, Response
 from penstock.errors import UsageError
 from penstock.layers import showing
 from penstock.project.lineage import Graph, alert_id, endpoint_id, relation_id, source_id
+from penstock.serve.documents import sent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -69,9 +70,9 @@ class Flow:
         self._project, self._graph = project, graph
         self._body = json.dumps(document).encode()
 
-    async def __call__(self, _request: Request) -> Response:
+    async def __call__(self, request: Request) -> Response:
         """`GET /v1/flow`: the graph."""
-        return Response(self._body, media_type="application/json")
+        return sent(request, self._body)
 
     async def one(self, request: Request) -> Response:
         """`GET /v1/flow/{domain}/{name}`, or with a folder in between: one node in full.

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from penstock.serve.endpoints import Endpoints
 
 _TICK = 0.25  # seconds: at most four frames a second
+_LOOK = 0.05  # seconds between looks at what has changed
 _STATUS = 1.0
 _KEEP_ALIVE = 15.0
 _CLOCK = 1.0  # a tile that looks at the clock is asked at least this often
@@ -224,7 +225,7 @@ class Live:
                 (waited := time.monotonic() - asked) < pace
                 or (self._versions.of(tables) == seen and waited < _CLOCK)
             ):
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(min(_LOOK, pace - waited) if waited < pace else _LOOK)
 
     async def _ask(self, tile: Tile, endpoint: Endpoint, params: dict[str, str]) -> bytes:
         """The tile's frame where it differs from the last, or nothing."""

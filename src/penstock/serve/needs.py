@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
-_NEWEST = 8  # of each that are named; all are counted
+# Of each so many are named, the newest; all are counted. A map of homes marks each that fires.
+_NEWEST_ALERTS, _NEWEST_CHECKS = 100, 8
 
 
 def needs(alerts: dict[str, Any], checks: dict[str, Any]) -> dict[str, Any]:
@@ -17,11 +19,11 @@ def needs(alerts: dict[str, Any], checks: dict[str, Any]) -> dict[str, Any]:
     Returns:
         `firing` and `failed`, how many there are, and the newest of each: `alerts`, `checks`.
     """
-    known = {(alert["domain"], alert["name"]) for alert in alerts["alerts"]}
+    keys = {(alert["domain"], alert["name"]): alert["key"] for alert in alerts["alerts"]}
     firing = [
         i
         for i in alerts["incidents"]
-        if i["state"] == "firing" and (i["domain"], i["alert"]) in known
+        if i["state"] == "firing" and (i["domain"], i["alert"]) in keys
     ]
     failed = [c for c in checks["checks"] if c["state"] in {"failed", "error"}]
     failed.sort(key=lambda check: -int(check["at_ms"]))
@@ -31,10 +33,16 @@ def needs(alerts: dict[str, Any], checks: dict[str, Any]) -> dict[str, Any]:
         "alerts": [
             {name: incident[name] for name in ("id", "domain", "alert", "severity", "message")}
             | {"fired_ms": incident["fired_ms"] or incident["since_ms"]}
-            for incident in firing[:_NEWEST]
+            | {"about": _about(incident, keys[incident["domain"], incident["alert"]])}
+            for incident in firing[:_NEWEST_ALERTS]
         ],
         "checks": [
             {name: check[name] for name in ("domain", "name", "state", "failures", "at_ms")}
-            for check in failed[:_NEWEST]
+            for check in failed[:_NEWEST_CHECKS]
         ],
     }
+
+
+def _about(incident: dict[str, Any], key: list[str]) -> dict[str, Any]:
+    """The key's columns and their values; where none are named, the row's first one."""
+    return dict(zip(key or incident["row"], json.loads(incident["key"]), strict=False))

@@ -6,15 +6,15 @@ import asyncio
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from starlette.responses import JSONResponse, Response
-
 from penstock.engine.analysts import MAX_BYTES, MAX_ROWS
 from penstock.engine.functions import reviewed
 from penstock.errors import EngineDownError, EngineError
 from penstock.layers import statements
+from penstock.serve.documents import sent
 
 if TYPE_CHECKING:
     from starlette.requests import Request
+    from starlette.responses import Response
 
     from penstock.engine.client import Client
     from penstock.project.objects import Project, Relation
@@ -48,13 +48,13 @@ class Schema:
         """Describe another version of the project."""
         self._project = project
 
-    async def __call__(self, _request: Request) -> Response:
+    async def __call__(self, request: Request) -> Response:
         """`GET /v1/sql/schema`."""
-        return JSONResponse(await asyncio.to_thread(self.document))
+        return sent(request, await asyncio.to_thread(self.document))
 
-    async def functions(self, _request: Request) -> Response:
+    async def functions(self, request: Request) -> Response:
         """`GET /v1/sql/functions`: they change with the engine only."""
-        return JSONResponse({"functions": await asyncio.to_thread(self._known)})
+        return sent(request, {"functions": await asyncio.to_thread(self._known)})
 
     def document(self) -> dict[str, Any]:
         """All of it; `open` is false, with the reason, where the engine has no guard.

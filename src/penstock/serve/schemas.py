@@ -119,6 +119,7 @@ _FLOW = {
                 id=_WHOLE, domain=TEXT, alert=TEXT,
                 severity={"type": "string", "enum": list(get_args(Severity))}, message=TEXT,
                 fired_ms=_WHOLE,
+                about={**_ROW, "description": "the key's columns with their values"},
             )
         ),
         checks=_list(

@@ -17,6 +17,7 @@ draught        temperature  is pulled by the share `size` of the way to the outs
 settling       vibration    creeps up by `size` times the home's own level, and stays so
 outage         (all)        a region's homes send nothing
 wrong_type     temperature  one reading in 8 is a word instead of a number: a dead letter
+delayed        (all)        the home sends nothing; a replay sends it later
 =============  ===========  ====================================================================
 """
 
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
 _HOUR_MS = 3_600_000
 _MINUTE_MS = 60_000
+_SECOND_MS = 1000
 # kind: (channel, least and most hours, least and most size)
 _KINDS: dict[str, tuple[str, tuple[float, float], tuple[float, float]]] = {
     "overheating": ("temperature", (3, 10), (2.5, 9)),
@@ -53,16 +55,19 @@ _KINDS: dict[str, tuple[str, tuple[float, float], tuple[float, float]]] = {
     "outage": ("", (2, 5), (0, 0)),
 }
 KINDS = tuple(_KINDS)
-"""Kinds that can be asked for by name; `wrong_type` is part of the story only."""
+"""Kinds that can be asked for by name; `wrong_type` and `delayed` are part of the story only."""
 
 STORY = "story"
 """Instead of kinds: the faults of the demo, which come again and again."""
 
+_CHANNELS = {kind: channel for kind, (channel, _, _) in _KINDS.items()}
+_CHANNELS |= {"wrong_type": "temperature", "delayed": ""}
 _PLAN = 3  # which random stream: apart from those of the city and of the rows
 _MOST_SHARE = 0.3  # of the whole time, that one fault may take
 _MARGIN = 0.02  # of the whole time, at both ends, free of faults
 _OVERHEATING_W = 1200.0
 _ROOM_C = 20.0
+_KEPT_BACK = ("outage", "delayed")
 _SPIKES, _DIPS = 16, 32  # of 256 readings
 _STILL = 0x7FF8  # random bits whose normal deviate is nearest to none
 
@@ -107,7 +112,7 @@ class Planted:
     Args:
         city: whose homes break.
         faults: what breaks.
-        replay: give the readings that outages keep back, and no others.
+        replay: give the readings that are kept back, and no others.
     """
 
     def __init__(self, city: City, faults: Sequence[Fault], *, replay: bool = False) -> None:
@@ -161,13 +166,13 @@ class Planted:
                     continue
 
     def silent(self, slot: NDArray[np.int64], due_ms: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Which readings are not given: those an outage keeps back; in a replay, all others."""
+        """Which readings are not given: those that are kept back; in a replay, all others."""
         kept = np.zeros(len(slot), np.bool_)
         for fault in self.faults:
-            if fault.kind == "outage":
+            if fault.kind in _KEPT_BACK:
+                place = self._city.region[slot] if fault.kind == "outage" else slot
                 for start, end in fault.within(int(due_ms[0]), int(due_ms[-1])):
-                    here = self._city.region[slot] == fault.slot
-                    kept |= here & (due_ms >= start) & (due_ms < end)
+                    kept |= (place == fault.slot) & (due_ms >= start) & (due_ms < end)
         return ~kept if self._replay else kept
 
     def mistyped(
@@ -199,7 +204,7 @@ class Planted:
             "kind": fault.kind,
             "home_id": None if of_region else int(self._city.home_ids[fault.slot]),
             "region": REGIONS[region],
-            "channel": _KINDS[fault.kind][0] if fault.kind in _KINDS else "temperature",
+            "channel": _CHANNELS[fault.kind],
             "start": _iso(start_ms),
             "end": _iso(end_ms),
             "size": round(fault.size, 3),
@@ -210,7 +215,7 @@ class Planted:
     ) -> Iterator[tuple[Fault, NDArray[np.int64], NDArray[np.float64]]]:
         """Each time a home's fault acts on readings: which, and the share of its time gone."""
         for fault in self.faults:
-            if fault.kind == "outage":
+            if fault.kind in _KEPT_BACK:
                 continue
             for start, end in fault.within(int(due_ms[0]), int(due_ms[-1])):
                 rows = np.flatnonzero((slot == fault.slot) & (due_ms >= start) & (due_ms < end))
@@ -243,16 +248,20 @@ class Planted:
 
 
 def story(city: City, start_ms: int) -> list[Fault]:
-    """The faults of the demo: one home overheats every 3 minutes, one drifts, one mistypes.
+    """The faults of the demo: homes that overheat, drift, mistype, and come late.
 
-    They are anchored at whole hours, so that a later run goes on with them. A city of fewer than
-    three homes has as many of them as it has homes.
+    What goes on for hours is anchored at whole ones, so that a later run goes on with it. The rest
+    begins with the run, so that a run of a minute and a half shows all of it: the room is warmer
+    than 40 °C, whatever the season, 20 s after its heating ran away. A city of fewer than four
+    homes has as many faults as it has homes.
     """
     hour = start_ms - start_ms % _HOUR_MS
+    heats, waits = start_ms + 15 * _SECOND_MS, start_ms + 5 * _SECOND_MS
     faults = [
-        Fault("overheating", 0, hour, hour + 3 * _MINUTE_MS // 2, 24.0, 3 * _MINUTE_MS),
+        Fault("overheating", 0, heats, heats + 3 * _MINUTE_MS // 2, 30.0, 3 * _MINUTE_MS),
         Fault("drift", 1, hour, hour + _HOUR_MS, 6.0, _HOUR_MS),
         Fault("wrong_type", 2, hour, hour + _HOUR_MS, 0.0, _HOUR_MS),
+        Fault("delayed", 3, waits, waits + _MINUTE_MS // 2, 0.0),
     ]
     return faults[: len(city.home_ids)]
 

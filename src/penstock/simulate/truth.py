@@ -3,7 +3,8 @@
 A truth file is one JSON document::
 
     source, seed      what was simulated, with which seed
-    first             number of the first reading; an earlier run has sent those before it
+    start             when the first reading of all fell due; null where nobody said
+    first             number of the first one that was sent; an earlier run has sent those before it
     final             false while the sender runs
     sent              rows handed over
     acknowledged      rows the receiver answered with 2xx: each must be there once
@@ -14,7 +15,7 @@ A truth file is one JSON document::
     last_ts
                       of the acknowledged rows: acknowledged = good + malformed; a duplicate is
                       good and counted twice in the sums; late and the sums are of good rows only;
-                      silent are readings that were no row, because an outage kept them back
+                      silent are readings that were no row, because a fault kept them back
     of_sent           the same eight of all rows sent
     hours             acknowledged rows by the hour (UTC) they were sent in
     faults            what was planted so far: [{kind, home_id (null: all of the region's), region,
@@ -50,7 +51,7 @@ class Counts:
         sums: of the good rows, by column, in units of the column's last decimal.
         first_ts_ms: earliest time of a good row, epoch milliseconds; None without good rows.
         last_ts_ms: latest time of a good row.
-        silent: readings that are no row, because an outage keeps them back.
+        silent: readings that are no row, because a fault keeps them back.
     """
 
     rows: int = 0
@@ -89,6 +90,7 @@ class Truth:
         seed: the generator's seed.
         decimals: decimals of each column that is summed, such as `{"energy": 3}`.
         first: number of the first reading that is sent.
+        start_ms: when reading 0 fell due, epoch milliseconds.
         faults: tells what has been planted so far.
     """
 
@@ -99,11 +101,13 @@ class Truth:
         decimals: Mapping[str, int],
         *,
         first: int = 0,
+        start_ms: int | None = None,
         faults: Callable[[], list[dict[str, Any]]] = list,
     ) -> None:
         self._source = source
         self._seed = seed
         self._first = first
+        self._start_ms = start_ms
         self._faults = faults
         self._decimals = dict(decimals)
         self._sent = Counts()
@@ -146,6 +150,7 @@ class Truth:
         return {
             "source": self._source,
             "seed": self._seed,
+            "start": _iso(self._start_ms),
             "first": self._first,
             "final": self.final,
             "sent": self._sent.rows,

@@ -140,10 +140,39 @@ def test_the_story_comes_again_and_again():
     ids = City(100, 1).home_ids.tolist()
     faults = homes.faults()
     starts = [f["start"][11:19] for f in faults if f["kind"] == "overheating"]
-    assert starts == ["14:00:00", "14:03:00", "14:06:00", "14:09:00"]
-    assert {f["home_id"] for f in faults} == set(ids[:3])
+    assert starts == ["14:00:15", "14:03:15", "14:06:15", "14:09:15"]
+    assert {f["home_id"] for f in faults} == set(ids[:4])
+    assert counts.silent == 30, "a reading a second for half a minute comes later"
     assert 600 / 8 * 0.6 < counts.malformed["wrong_type"] < 600 / 8 * 1.4
     assert counts.malformed.total() == counts.malformed["wrong_type"]
+
+
+@pytest.mark.parametrize("homes", [20, 60, 200, 1000])
+def test_the_story_overheats_enough_for_its_alert_at_any_hour(homes):
+    city = City(homes, 3)
+    fault = story(city, END_MS)[0]
+    hours_s = END_MS / 1000 + 3600.0 * np.arange(168)
+    still = np.full((168, 4), 0x7FF8, np.uint16)
+    slot = np.full(168, fault.slot)
+    rooms = city.readings(slot, hours_s, 1.0, still)["temperature"] / 100
+    assert rooms.min() + fault.size > 40, "what examples/homes/alerts/overheating.sql looks for"
+
+
+def test_a_replay_of_the_story_is_what_came_late():
+    def stream(*, replay: bool) -> Homes:
+        return Homes(
+            Schedule.live(END_MS, 20.0, 1200),
+            homes=20,
+            faults=QUIET,
+            plant=lambda city: Planted(city, story(city, END_MS), replay=replay),
+        )
+
+    first, late = stream(replay=False).take(1200), stream(replay=True).take(1200)
+    whole = Homes(Schedule.live(END_MS, 20.0, 1200), homes=20, faults=QUIET).take(1200)
+    home = City(20, 1).home_ids[3]
+    mine = [line for line in whole.body.splitlines() if f'"home_id":{home},'.encode() in line]
+    assert late.counts.rows == first.counts.silent == 30
+    assert late.body.splitlines() == mine[5:35], "from the fifth second, for half a minute"
 
 
 def test_a_fault_that_comes_again_is_whole_at_any_border():

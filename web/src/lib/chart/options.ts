@@ -2,7 +2,7 @@
 import uPlot from 'uplot';
 import { decimal } from '../format/number.ts';
 import { colourToken, dash, token } from './palette.ts';
-import { type ChartSpec } from './spec.ts';
+import type { ChartSpec, Marks } from './spec.ts';
 
 const FONT = "11px 'Inter Variable', system-ui, sans-serif";
 const FEW_POINTS = 3;
@@ -22,14 +22,16 @@ function piled({ x, series }: ChartSpec): (number | null)[][] {
 	return series.map((one) => x.map((_, at) => (sums[at] = (sums[at] ?? 0) + (one.values[at] ?? 0))));
 }
 
+/** The edges of a band stand first, so that the lines lie over it. */
 export function dataOf(spec: ChartSpec): uPlot.AlignedData {
 	const values = spec.stacked ? piled(spec) : spec.series.map((one) => one.values as (number | null)[]);
-	return [spec.x as number[], ...order(spec).map((place) => values[place] ?? [])];
+	const edges = spec.band ? [spec.band.low as (number | null)[], spec.band.high as (number | null)[]] : [];
+	return [spec.x as number[], ...edges, ...order(spec).map((place) => values[place] ?? [])];
 }
 
 /** A change of this key needs a new plot; anything else is only new data. */
-export function shapeOf({ series, kind, stacked, axis = 'time' }: ChartSpec): string {
-	return `${kind} ${axis} ${stacked} ${series.map((one) => one.name).join('|')}`;
+export function shapeOf({ series, kind, stacked, band, marks, axis = 'time' }: ChartSpec): string {
+	return `${kind} ${axis} ${stacked} ${band !== undefined} ${marks !== undefined} ${series.map((one) => one.name).join('|')}`;
 }
 
 function rangeX(spec: ChartSpec): [number, number] {
@@ -50,7 +52,13 @@ function rangeY(spec: ChartSpec, lowest: number | null, highest: number | null):
 	return [Math.min(spec.low ?? foot, min), Math.max(spec.high ?? max + air, max)];
 }
 
-function seriesOf(spec: ChartSpec, place: number): uPlot.Series {
+/** Rings, so that a marked point is told by its form as well. */
+function rings(marks: () => Marks | undefined): uPlot.Series.Points {
+	return { show: true, filter: () => [...(marks()?.at ?? [])], size: 8, width: 2, stroke: () => token('--bad'), fill: () => token('--panel') };
+}
+
+function seriesOf(now: () => ChartSpec, place: number): uPlot.Series {
+	const spec = now();
 	const colour = () => token(colourToken(place));
 	const bars = spec.kind === 'bars';
 	const fill = bars ? colour : spec.kind === 'area' ? () => `${colour()}${spec.stacked ? '59' : '2e'}` : undefined;
@@ -60,12 +68,14 @@ function seriesOf(spec: ChartSpec, place: number): uPlot.Series {
 		dash: bars || spec.stacked ? [] : dash(place),
 		fill,
 		paths: bars ? uPlot.paths.bars?.({ size: [0.7, 12] }) : undefined,
-		points: { show: (plot) => !bars && plot.data[0].length <= FEW_POINTS, size: 5, fill: colour }
+		points:
+			spec.marks && place === 0 ? rings(() => now().marks) : { show: (plot) => !bars && plot.data[0].length <= FEW_POINTS, size: 5, fill: colour }
 	};
 }
 
-/** Between a stacked area and the one it stands on. */
+/** What is between the edges of a band; or between a stacked area and the one it stands on. */
 function bandsOf(spec: ChartSpec): uPlot.Band[] {
+	if (spec.band) return [{ series: [2, 1], fill: () => `${token('--c2')}2b` }];
 	if (!spec.stacked || spec.kind !== 'area') return [];
 	return spec.series.slice(1).map((_, index) => ({ series: [index + 1, index + 2] }));
 }
@@ -93,17 +103,18 @@ export function optionsOf(
 	sync?: string
 ): uPlot.Options {
 	const { axis: across = 'time', utc } = spec();
+	const edges = spec().band ? 2 : 0;
 	const axis = { stroke: () => token('--muted'), font: FONT, ticks: { show: false } };
 	return {
 		...size,
 		ms: 1,
 		...(utc ? { tzDate: (ms: number) => uPlot.tzDate(new Date(ms), 'UTC') } : {}),
-		padding: [8, 8, 0, 0],
+		padding: [8, 16, 0, 0],
 		legend: { show: false },
 		cursor: {
 			y: false,
 			drag: { x: onZoom !== undefined, y: false, setScale: false },
-			points: { size: 6 },
+			points: { size: (_, at) => (at > edges ? 6 : 0) },
 			...(sync ? { sync: { key: sync, setSeries: false } } : {})
 		},
 		bands: bandsOf(spec()),
@@ -121,7 +132,7 @@ export function optionsOf(
 				values: (_, ticks) => ticks.map((tick) => decimal(tick, tickDigits(ticks)))
 			}
 		],
-		series: [{}, ...order(spec()).map((place) => seriesOf(spec(), place))],
+		series: [{}, ...Array.from({ length: edges }, (): uPlot.Series => ({ width: 0, points: { show: false } })), ...order(spec()).map((place) => seriesOf(spec, place))],
 		hooks: { setCursor: [(plot) => onCursor(plot.cursor.idx ?? null)], setSelect: [(plot) => zoomed(plot, onZoom)] }
 	};
 }

@@ -6,6 +6,19 @@ export interface Series {
 	values: readonly (number | null)[];
 }
 
+/** A surface behind the lines: between which values something is expected. */
+export interface Band {
+	name: string;
+	low: readonly (number | null)[];
+	high: readonly (number | null)[];
+}
+
+/** Points of the first series that are ringed: what they have in common, and their places, ascending. */
+export interface Marks {
+	name: string;
+	at: readonly number[];
+}
+
 /** Over time: line, area, bars, heatmap (a series a row). Over names: columns, pie. One value: gauge. */
 export type ChartKind = 'line' | 'area' | 'bars' | 'columns' | 'pie' | 'heatmap' | 'gauge';
 
@@ -13,6 +26,9 @@ export interface ChartSpec {
 	/** Ascending: epoch ms, or what `axis` says. */
 	x: readonly number[];
 	series: readonly Series[];
+	/** Of lines alone. */
+	band?: Band;
+	marks?: Marks;
 	/** Shown span of x, epoch ms; the data's own when left out. */
 	span?: readonly [number, number];
 	kind: ChartKind;
@@ -40,12 +56,12 @@ export interface ChartSpec {
 	bad?: number | null;
 }
 
-/** The place of the last x that has a value in any series; −1 without one. */
-export function lastIndex({ x, series }: ChartSpec): number {
-	for (let index = x.length - 1; index >= 0; index -= 1) {
-		if (series.some((one) => one.values[index] != null)) return index;
-	}
-	return -1;
+/** The place of the last x shown that has a value in any series; −1 without one. */
+export function lastIndex({ x, series, span }: ChartSpec): number {
+	const known = (index: number) => series.some((one) => one.values[index] != null);
+	const end = span?.[1] ?? Infinity;
+	const shown = x.findLastIndex((at, index) => at <= end && known(index));
+	return shown >= 0 ? shown : x.findLastIndex((_, index) => known(index));
 }
 
 /** Whether a chart is drawn over a time that can be zoomed into. */

@@ -1,7 +1,7 @@
 /** One home: its charts and the sentences about them. */
 import type { ChartSpec } from '../chart/spec.ts';
-import { count, decimal } from '../format/number.ts';
-import { day, dayAndHour, minuteOfDay, secondOfDay } from '../format/time.ts';
+import { decimal } from '../format/number.ts';
+import { minuteOfDay, secondOfDay } from '../format/time.ts';
 import { numbers } from '../live/columns.ts';
 import type { Columns } from '../live/types.ts';
 
@@ -51,27 +51,4 @@ export function seriesCharts(columns: Columns, now: number, minutes: number): Ti
 		};
 		return { title, sentence: `last ${minutes === 60 ? 'hour' : `${minutes} minutes`} · ${extent(values, unit, digits)}`, spec };
 	});
-}
-
-/** Energy and temperature by hour, from `hourly_stats`, over the last `hours` up to `now` (epoch ms). */
-export function historyCharts(columns: Columns, now: number, hours: number): Titled[] {
-	const x = numbers(columns, 'hour_ms').map((ms) => ms ?? 0);
-	const span: [number, number] = [Math.max(now - hours * 3_600_000, Math.min(x[0] ?? now, now - 6 * 3_600_000)), now];
-	const kwh = numbers(columns, 'energy_sum').map((wh) => (wh === null ? null : wh / 1000));
-	const total = kwh.reduce<number>((sum, value) => sum + (value ?? 0), 0);
-	const short = span[1] - span[0] < 36 * 3_600_000;
-	const shared = { x, span, formatX: dayAndHour, formatTick: short ? minuteOfDay : day };
-	const [mean, p95] = [numbers(columns, 'temperature_avg'), numbers(columns, 'temperature_p95')];
-	return [
-		{
-			title: 'Energy by hour',
-			sentence: `last 7 days · ${decimal(total, 1, 'kWh')} in ${count(x.length, 'hour')} with readings`,
-			spec: { ...shared, series: [{ name: 'energy', values: kwh }], kind: 'bars', unit: 'kWh', digits: 2, fromZero: true }
-		},
-		{
-			title: 'Temperature by hour',
-			sentence: `last 7 days · hourly means ${extent(mean, '°C', 1)}`,
-			spec: { ...shared, series: [{ name: 'mean', values: mean }, { name: 'p95', values: p95 }], kind: 'line', unit: '°C', digits: 1 }
-		}
-	];
 }

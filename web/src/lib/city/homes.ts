@@ -50,8 +50,8 @@ export function homesOf(columns: Columns | undefined): Home[] {
 	);
 }
 
-/** Homes by region; regions of a few homes share one block. */
-export function blocksOf(homes: readonly Home[]): Block[] {
+/** Homes by region; regions of fewer homes than `least` share one block. */
+export function blocksOf(homes: readonly Home[], least = SMALL_REGION): Block[] {
 	const byRegion = new Map<string, Home[]>();
 	for (const home of homes) {
 		const list = byRegion.get(home.region);
@@ -60,8 +60,8 @@ export function blocksOf(homes: readonly Home[]): Block[] {
 	}
 	const names = sortRegions(byRegion.keys());
 	const of = (name: string) => byRegion.get(name) ?? [];
-	const large = names.filter((name) => of(name).length >= SMALL_REGION);
-	const small = names.filter((name) => of(name).length < SMALL_REGION);
+	const large = names.filter((name) => of(name).length >= least);
+	const small = names.filter((name) => of(name).length < least);
 	const blocks = large.map((name) => ({ name: regionName(name), homes: of(name) }));
 	if (small.length > 0) blocks.push({ name: ELSEWHERE, homes: small.flatMap(of) });
 	return blocks;

@@ -4,6 +4,7 @@ import type { Tile } from '../live/types.ts';
 import { decimal, percent } from '../format/number.ts';
 import type { Need } from '../needs/needs.ts';
 import { isSilent, type Home } from './homes.ts';
+import { oddSentence, stateOf, type Known } from './states.ts';
 
 /** A few late rows are how devices are; from this share on something is wrong with them. */
 const MANY_LATE = 0.05;
@@ -16,9 +17,26 @@ function fromHomes(homes: readonly Home[], now: number): Need[] {
 	return [{
 		id: 'silent',
 		text: alone ? `Home ${latest.id} is silent` : `${decimal(silent.length)} homes are silent`,
-		href: alone ? `/city?home=${latest.id}` : '/city#homes',
+		href: alone ? `/city?home=${latest.id}` : '/city?state=silent#homes',
 		tone: 'warn',
 		at: latest.ts
+	}];
+}
+
+function fromOdd(homes: readonly Home[], known: Known, now: number): Need[] {
+	const odd = homes.flatMap(({ id, ...rest }) => {
+		const why = known.odd.get(id);
+		return why && stateOf({ id, ...rest }, known, now) === 'odd' ? [{ id, why }] : [];
+	});
+	const [first] = odd;
+	if (!first) return [];
+	const alone = odd.length === 1;
+	return [{
+		id: 'odd',
+		text: alone ? `Home ${first.id} is odd: ${oddSentence(first.why)}` : `${decimal(odd.length)} homes are odd beside their neighbours`,
+		href: alone ? `/city?home=${first.id}` : '/city?state=odd#homes',
+		tone: 'warn',
+		at: odd.reduce<number | null>((newest, { why }) => (why.since !== null && why.since > (newest ?? 0) ? why.since : newest), null)
 	}];
 }
 
@@ -29,6 +47,6 @@ function fromHeartbeat(heartbeat: Tile | undefined): Need[] {
 }
 
 /** `now` is the server's clock, epoch ms. */
-export function cityNeeds(heartbeat: Tile | undefined, homes: readonly Home[], now: number): Need[] {
-	return [...fromHomes(homes, now), ...fromHeartbeat(heartbeat)];
+export function cityNeeds(heartbeat: Tile | undefined, homes: readonly Home[], known: Known, now: number): Need[] {
+	return [...fromHomes(homes, now), ...fromOdd(homes, known, now), ...fromHeartbeat(heartbeat)];
 }

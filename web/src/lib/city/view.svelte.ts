@@ -5,7 +5,8 @@ import { live } from '../live/store.svelte.ts';
 import { vitals } from '../shell/vitals.svelte.ts';
 import { homesOf } from './homes.ts';
 import { cityNeeds } from './needs.ts';
-import { ENERGY, HEARTBEAT, HOMES } from './tiles.ts';
+import { countsOf, firingOf, oddOf, type Known } from './states.ts';
+import { ENERGY, HEARTBEAT, HOMES, ODD } from './tiles.ts';
 
 class CityView {
 	heartbeat = $derived(live.tiles[HEARTBEAT]);
@@ -13,7 +14,10 @@ class CityView {
 	homesTile = $derived(live.tiles[HOMES]);
 	homes = $derived(homesOf(this.homesTile?.columns));
 	homesById = $derived(new Map(this.homes.map((home) => [home.id, home])));
-	needs = $derived(cityNeeds(this.heartbeat, this.homes, vitals.now));
+	/** What is known of homes beside their readings. */
+	known = $derived<Known>({ firing: firingOf(live.needed), odd: oddOf(live.tiles[ODD]?.columns) });
+	counts = $derived(countsOf(this.homes, this.known, vitals.now));
+	needs = $derived(cityNeeds(this.heartbeat, this.homes, this.known, vitals.now));
 
 	/** How the last quarter of an hour compares with yesterday's; nothing while that is being filled in. */
 	compared = $derived(live.status?.history ? null : comparison(this.figure('kw_15m'), this.figure('kw_15m_yesterday')));

@@ -77,6 +77,7 @@ export function fared(timing: Timing, one: string, many: string): string {
 }
 
 export function ms(value: number | null): string {
+	if (value !== null && value < 0.05) return '< 0.1 ms';
 	return decimal(value, value !== null && value < 10 ? 1 : 0, 'ms');
 }
 

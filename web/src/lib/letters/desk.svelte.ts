@@ -16,6 +16,7 @@ class Desk {
 	replaying = new Document<Replaying>();
 
 	#adopted = $derived(live.status?.adopted);
+	#running = $derived(this.replaying.value?.running ?? false);
 	filter = $derived(filterOf(page.url.searchParams));
 	all = $derived(this.groups.value?.groups ?? []);
 	chosen = $derived(chosen(this.all, this.filter));
@@ -29,7 +30,8 @@ class Desk {
 		const ends = [
 			this.groups.follow('/v1/dead-letters/groups', EVERY_MS),
 			this.letters.follow(listUrl(this.filter, SHOWN), EVERY_MS),
-			this.outlook.follow('/v1/dead-letters/outlook', 2 * EVERY_MS),
+			// While they are replayed nobody can tell what would become of them.
+			...(this.#running ? [] : [this.outlook.follow('/v1/dead-letters/outlook', 2 * EVERY_MS)]),
 			this.replaying.follow('/v1/dead-letters/replay', EVERY_MS)
 		];
 		return () => ends.forEach((end) => end());

@@ -69,7 +69,7 @@ export function waiting(status: Status | null, file: string): Status['problems']
 /** A command about dead letters, for a terminal. */
 export function replayCommand({ source, reason }: Pick<Filter, 'source' | 'reason'>, link: string): string {
 	const where = / --data .*$/.exec(link)?.[0] ?? '';
-	return `penstock dead-letters replay${source ? ` ${source}` : ''}${reason ? ` --reason ${quoted(reason)}` : ''}${where}`;
+	return `penstock dead-letters replay${source ? ` ${quoted(source)}` : ''}${reason ? ` --reason ${quoted(reason)}` : ''}${where}`;
 }
 
 function quoted(text: string): string {

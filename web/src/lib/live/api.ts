@@ -99,6 +99,10 @@ export interface components {
                 severity: "info" | "warning" | "critical";
                 message: string;
                 fired_ms: number;
+                /** @description the key's columns with their values */
+                about: {
+                    [key: string]: unknown;
+                };
             }[];
             checks: {
                 domain: string;

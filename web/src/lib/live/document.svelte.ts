@@ -33,13 +33,17 @@ export class Document<T> {
 	trouble = $state.raw<Trouble | null>(null);
 	#url = '';
 	#asked = 0;
+	#answered = 0;
 
-	/** Asks now, and each `everyMs` while the tab is seen; returns the function that ends it. */
+	/**
+	 * Asks now, and each `everyMs` while the tab is seen; returns the function that ends it.
+	 * A slow answer is waited for: questions that pile up would take each other's connections.
+	 */
 	follow(url: string, everyMs: number): () => void {
 		this.#url = url;
 		void this.refresh();
 		const timer = setInterval(() => {
-			if (!document.hidden) void this.refresh();
+			if (!document.hidden && this.#answered === this.#asked) void this.refresh();
 		}, everyMs);
 		return () => clearInterval(timer);
 	}
@@ -51,10 +55,13 @@ export class Document<T> {
 		try {
 			const value = await ask<T>(this.#url);
 			if (turn !== this.#asked) return;
+			this.#answered = turn;
 			this.value = value;
 			this.trouble = null;
 		} catch (caught) {
-			if (turn === this.#asked) this.trouble = troubleOf(caught);
+			if (turn !== this.#asked) return;
+			this.#answered = turn;
+			this.trouble = troubleOf(caught);
 		}
 	}
 }

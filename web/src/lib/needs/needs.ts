@@ -20,6 +20,8 @@ export interface Facts {
 	needed: Needed | null;
 }
 
+/** Of the alerts that fire so many have a line of their own. */
+const NAMED = 8;
 const SEVERITY: Record<Needed['alerts'][number]['severity'], Tone> = { info: 'none', warning: 'warn', critical: 'bad' };
 
 function fromStatus(status: Status): Need[] {
@@ -49,17 +51,17 @@ function fromStatus(status: Status): Need[] {
 }
 
 function fromAlerts({ alerts, firing }: Needed): Need[] {
-	const needs: Need[] = alerts.map((one) => ({
+	const named = alerts.slice(0, NAMED);
+	const needs: Need[] = named.map((one) => ({
 		id: `incident ${one.id}`,
 		text: one.message,
 		code: one.alert,
-		href: '/alerts',
+		href: `/alerts?incident=${one.id}`,
 		tone: SEVERITY[one.severity],
 		at: one.fired_ms
 	}));
-	const [first] = alerts;
-	if (first && firing > alerts.length) {
-		needs.push({ id: 'more incidents', text: `${count(firing - alerts.length, 'more alert is', 'more alerts are')} firing`, href: '/alerts', tone: 'warn', at: alerts.at(-1)?.fired_ms ?? null });
+	if (named.length && firing > named.length) {
+		needs.push({ id: 'more incidents', text: `${count(firing - named.length, 'more alert is', 'more alerts are')} firing`, href: '/alerts', tone: 'warn', at: named.at(-1)?.fired_ms ?? null });
 	}
 	return needs;
 }

@@ -21,7 +21,7 @@ class Session {
 
 	async start(): Promise<void> {
 		const [, code] = CODE.exec(location.hash) ?? [];
-		if (!code) return this.#look();
+		if (!code) return this.look();
 		history.replaceState(history.state, '', location.pathname + location.search);
 		try {
 			const told = await ask<Told & { token: string }>('/v1/session', { method: 'POST', body: JSON.stringify({ once: code }) });
@@ -30,7 +30,7 @@ class Session {
 			this.opened = 'yes';
 		} catch (caught) {
 			this.opened = troubleOf(caught);
-			await this.#look();
+			await this.look();
 		}
 	}
 
@@ -39,12 +39,13 @@ class Session {
 		try {
 			return await ask<T>(path, { method: 'POST', body: JSON.stringify(body), headers: this.#headers() });
 		} catch (caught) {
-			await this.#look(); // it may have ended meanwhile
+			await this.look(); // it may have ended meanwhile
 			throw caught;
 		}
 	}
 
-	async #look(): Promise<void> {
+	/** Asks whether it may; to be asked again when the platform is back. */
+	async look(): Promise<void> {
 		try {
 			this.#take(await ask<Told>('/v1/session', { headers: this.#headers() }));
 		} catch {
