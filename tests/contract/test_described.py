@@ -189,8 +189,9 @@ def test_every_endpoint_is_listed_with_its_types(described: dict[str, Any], proj
         for given, known in zip(rest, endpoint.params, strict=True):
             assert known.type in given["description"]
             assert given["required"] == known.required
-            wanted = "integer" if re.match(r"U?Int\d", known.type) else None
-            wanted = wanted or ("number" if re.match("Float|Decimal", known.type) else "string")
+            kind = known.type.removeprefix("Nullable(")
+            wanted = "integer" if re.match(r"U?Int\d", kind) else None
+            wanted = wanted or ("number" if re.match("Float|Decimal", kind) else "string")
             assert given["schema"]["type"] == wanted
     listed = [path for path in described["paths"] if path.startswith("/v1/endpoints/")]
     assert len(listed) == len(endpoints)

@@ -20,7 +20,7 @@ from penstock.layers import states
 from penstock.layers.expiry import lost
 from penstock.layers.forms import REMEMBERED, table
 from penstock.layers.plan import Plan, make
-from penstock.layers.statements import fill
+from penstock.layers.rewriting import settle
 from penstock.layers.states import Consent, databases, digest, live, owners
 from penstock.layers.steps import place
 from penstock.store.journal import Applied as Memory
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from penstock.store.journal import Journal, Run
 
 _RETURNS, _BREATH = 5, 1.0  # times that an engine is waited for, and seconds before each
-_LOOK = 0.2  # seconds between looks at columns that are being rewritten
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +151,7 @@ def _attempt(project: Project, client: Client, journal: Journal, terms: Terms) -
                 for step in group:
                     with _marked(journal, run_id, found.steps.index(step), step):
                         _take(client, step, terms, consent)
-                _settle(client, project)
+                settle(client, databases(project))
             except EngineDownError:
                 if not filling:
                     _recover(project, client, journal, terms)
@@ -179,7 +178,7 @@ def _recover(project: Project, client: Client, journal: Journal, terms: Terms) -
             for step in make(project, have, memory, consent).steps:
                 if step.kind not in ("backfill", "refused"):
                     _take(client, step, terms, consent)
-            _settle(client, project)
+            settle(client, databases(project))
         except EngineDownError:
             if not left:
                 raise
@@ -303,21 +302,6 @@ def _take(client: Client, step: Step, terms: Terms, consent: Consent) -> None:
         return  # made by somebody in between; the next plan says whether it is the right one
     for sql in step.sql:
         client.execute(sql, database=database)
-
-
-def _settle(client: Client, project: Project) -> None:
-    """Wait until no column is being rewritten any more. Raises EngineError where one cannot be."""
-    while True:
-        waiting = client.rows(fill("rewriting", databases=states.listed(databases(project))))
-        stuck = next((row for row in waiting if row["reason"]), None)
-        if stuck:
-            raise EngineError(
-                f"{stuck['database']}.{stuck['table']} cannot be rewritten: {stuck['reason']}",
-                where=stuck["command"],
-            )
-        if not waiting:
-            return
-        time.sleep(_LOOK)
 
 
 def _remember(project: Project, client: Client, journal: Journal, found: Plan) -> None:

@@ -7,7 +7,7 @@ judge the copies; bronze itself is not touched.
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from penstock.errors import RefusedChangeError
@@ -124,7 +124,9 @@ def chunks(lander: Lander, asked: Asked) -> Iterator[Chunk]:
     target, client = lander.target, lander.client
     since_ms = target.expiry.bronze_since_ms()
     part, pos = 0, -1
-    with _like_bronze(client, target) as judged:
+    with like_bronze(client, target, "replay") as apart:
+        judged = f"`{apart.bronze}`"
+        client.execute(f"ALTER TABLE {judged} ADD COLUMN _was String", database=target.database)
         while True:
             client.execute(f"TRUNCATE TABLE {judged}", database=target.database)
             client.execute(
@@ -194,15 +196,21 @@ def _conjuncts(where: Sequence[Token]) -> list[list[Token]]:
 
 
 @contextmanager
-def _like_bronze(client: Client, target: Target) -> Iterator[str]:
-    name = f"`{target.bronze}__replay`"
-    drop = f"DROP TABLE IF EXISTS {name}"
+def like_bronze(client: Client, target: Target, use: str) -> Iterator[Target]:
+    """A Memory table that judges what is put into it as bronze would; dropped at the end.
+
+    Args:
+        client: to the engine, with the key.
+        target: whose bronze.
+        use: tells its name apart from those of others.
+    """
+    apart = replace(target, bronze=f"{target.bronze}__{use}")
+    drop = f"DROP TABLE IF EXISTS `{apart.bronze}`"
     client.execute(drop, database=target.database)
-    create = f"CREATE TABLE {name} AS `{target.bronze}` ENGINE = Memory"
+    create = f"CREATE TABLE `{apart.bronze}` AS `{target.bronze}` ENGINE = Memory"
     client.execute(create, database=target.database)
     try:
-        client.execute(f"ALTER TABLE {name} ADD COLUMN _was String", database=target.database)
-        yield name
+        yield apart
     finally:
         client.execute(drop, database=target.database)
 

@@ -30,6 +30,7 @@ from penstock.errors import (
 )
 from penstock.layers.expiry import Counted, Expiry
 from penstock.layers.hold import Hold
+from penstock.layers.judging import like_bronze
 from penstock.layers.statements import fill
 from penstock.project.lexer import literal
 from penstock.store.ledger import Span
@@ -381,30 +382,25 @@ class Lander:
         self.state.last_ms = batch.closed_ms
 
     def _insert(self, intent: Intent, body: bytes) -> None:
-        lease = f"{self.source.domain}.{self.source.name}={intent.epoch}"
         self.client.insert(
             statement(self.target, self.source.name, intent),
             body,
             rows=intent.rows,
             database=self.target.database,
-            lease=lease,
+            lease=self.lease(intent.epoch),
         )
+
+    def lease(self, epoch: int) -> str:
+        """What a write of an epoch shows the engine, which refuses an older one's."""
+        return f"{self.source.domain}.{self.source.name}={epoch}"
 
     def _judged(self, intent: Intent, body: bytes) -> int:
         """Count the good ones among records in a table like bronze that keeps them long enough."""
-        apart = replace(self.target, bronze=f"{self.target.bronze}__judged")
-        database = self.target.database
-        drop = f"DROP TABLE IF EXISTS `{apart.bronze}`"
-        self.client.execute(drop, database=database)
-        create = f"CREATE TABLE `{apart.bronze}` AS `{self.target.bronze}` ENGINE = Memory"
-        self.client.execute(create, database=database)
-        try:
+        with like_bronze(self.client, self.target, "judged") as apart:
             insert = statement(apart, self.source.name, intent)
-            self.client.insert(insert, body, rows=intent.rows, database=database)
+            self.client.insert(insert, body, rows=intent.rows, database=apart.database)
             sql = f"SELECT countIf(_error = '') FROM `{apart.bronze}`"  # noqa: S608 - checked names
-            return int(self.client.value(sql, database=database))
-        finally:
-            self.client.execute(drop, database=database)
+            return int(self.client.value(sql, database=apart.database))
 
     def _count(self, intent: Intent, judged: int | None = None) -> int:
         """Good rows of the batch, after bronze and silver were seen to be right."""

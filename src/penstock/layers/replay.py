@@ -18,7 +18,6 @@ be inserted again.
 
 from __future__ import annotations
 
-import time
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
@@ -29,6 +28,7 @@ from penstock.errors import EngineError, LandingBlockedError, RefusedChangeError
 from penstock.layers.expiry import Counted
 from penstock.layers.judging import COLUMNS, HASH, Verdict, chunks, refuse_twice_fed
 from penstock.layers.reconcile import counted
+from penstock.layers.rewriting import settle
 from penstock.layers.statements import fill
 from penstock.project.lexer import literal
 
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
     from penstock.store.replays import Replay, Replays
 
 _ATTEMPTS = 5
-_LOOK = 0.1  # seconds between looks at rows that are being deleted
 _WRAP = 2**64
 # A statement names its positions one by one. A server takes its length from the request, chDB only
 # from the statement itself.
@@ -205,7 +204,7 @@ class Replayer:
             ),
             database=lander.target.database,
             settings=_LONG,
-            lease=f"{lander.source.domain}.{lander.source.name}={replay.epoch}",
+            lease=lander.lease(replay.epoch),
         )
 
     def _dead(self, spans: Sequence[Span]) -> str:
@@ -256,14 +255,7 @@ class Replayer:
         bronze = f"`{target.bronze}`"
         sql = fill("replay_delete", bronze=bronze, dead=self._dead(spans), long=_LENGTH)
         client.execute(sql, database=target.database, settings=_LONG)
-        while True:
-            rows = client.rows(fill("rewriting", databases=literal(target.database)))
-            mine = [row for row in rows if row["table"] == target.bronze]
-            if stuck := next((row["reason"] for row in mine if row["reason"]), ""):
-                raise EngineError(f"{target.bronze} cannot be rewritten: {stuck}")
-            if not mine:
-                return
-            time.sleep(_LOOK)
+        settle(client, [target.database], target.bronze)
 
     def _found(self, letters: str) -> dict[int, _There]:
         target = self.lander.target

@@ -12,6 +12,7 @@ import contextlib
 import json
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
@@ -186,8 +187,12 @@ class Live:
         tile.viewers.add(viewer)
         if tile.frame:
             viewer.send(tile.name, tile.frame)
-        if tile.task is None or tile.task.done():
+        self._start(tile)
+
+    def _start(self, tile: Tile) -> None:
+        if tile.viewers and (tile.task is None or tile.task.done()):
             tile.task = asyncio.create_task(self._refresh(tile))
+            tile.task.add_done_callback(_going_on(partial(self._start, tile)))
 
     def _leave(self, tile: Tile | None, viewer: Viewer) -> None:
         if tile is None:
@@ -239,19 +244,11 @@ class Live:
         return tile.frame
 
     def _start_ticker(self) -> None:
-        if self._ticker is None or self._ticker.done():
+        if self._viewers and (self._ticker is None or self._ticker.done()):
             for name in _ON_REQUEST:
                 self._last.pop(name, None)
             self._ticker = asyncio.create_task(self._tick())
-            self._ticker.add_done_callback(self._ticked)
-
-    def _ticked(self, ticker: asyncio.Task[None]) -> None:
-        """Go on for those who look, whatever ended it."""
-        if ticker.cancelled() or (error := ticker.exception()) is None:
-            return
-        _log.error("live_documents_stopped", reason=repr(error), exc_info=error)
-        if self._viewers:
-            asyncio.get_running_loop().call_later(_STATUS, self._start_ticker)
+            self._ticker.add_done_callback(_going_on(self._start_ticker))
 
     async def _tick(self) -> None:
         while self._viewers:
@@ -270,6 +267,18 @@ class Live:
                         if viewer.wants(name):
                             viewer.send(name, frame)
             await asyncio.sleep(_STATUS)
+
+
+def _going_on(again: Callable[[], None]) -> Callable[[asyncio.Task[None]], None]:
+    """What starts a task again, a moment after it has ended by an error that nobody foresaw."""
+
+    def ended(task: asyncio.Task[None]) -> None:
+        if task.cancelled() or (error := task.exception()) is None:
+            return
+        _log.error("live_stopped", reason=repr(error), exc_info=error)
+        asyncio.get_running_loop().call_later(_STATUS, again)
+
+    return ended
 
 
 def _problem(tile: str, error: PenstockError) -> bytes:

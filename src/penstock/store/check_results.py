@@ -78,16 +78,15 @@ class CheckResults:
         Args:
             each: most of one check.
         """
-        same = (CHECK_RESULT.c.domain, CHECK_RESULT.c.name)
-        place = sa.func.row_number().over(partition_by=same, order_by=CHECK_RESULT.c.id.desc())
-        # Samples are by far most of the bytes.
-        columns = [column for column in CHECK_RESULT.c if column.name != "sample"]
-        ranked = sa.select(*columns, place.label("place")).subquery()
-        query = sa.select(ranked).where(ranked.c.place <= each).order_by(ranked.c.id.desc())
+        of, named = CHECK_RESULT.c, sa.select(CHECK_RESULT.c.domain, CHECK_RESULT.c.name).distinct()
+        columns = [column for column in of if column.name != "sample"]
+        newest = sa.select(*columns).order_by(of.at_ms.desc(), of.id.desc()).limit(each)
         found: dict[tuple[str, str], list[Result]] = {}
         with self._store.reading() as connection:
-            for row in connection.execute(query):
-                found.setdefault((row.domain, row.name), []).append(_read(row))
+            # One by one, each from the end of the index: a month of results is never ranked.
+            for domain, name in connection.execute(named).all():
+                mine = newest.where(of.domain == domain, of.name == name)
+                found[domain, name] = [_read(row) for row in connection.execute(mine)]
         return found
 
 
