@@ -17,7 +17,7 @@ from .conftest import check_axe, looked_at, penstock, sized
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, FloatRect, Locator, Page
 
 pytestmark = pytest.mark.slow
 LONG = 20_000  # ms: the machine may be busy with more than this
@@ -103,8 +103,7 @@ def test_drawing_a_span_zooms_all_panels(browser: Browser, url: str) -> None:
     with looked_at(browser, url + CITY) as page:
         plot = page.get_by_role("region", name="Readings a minute").locator(".u-over")
         expect(plot).to_be_visible(timeout=LONG)
-        box = plot.bounding_box()
-        assert box is not None
+        box = _at_rest(page, plot)
         middle = box["y"] + box["height"] / 2
         page.mouse.move(box["x"] + box["width"] * 0.3, middle)
         page.mouse.down()
@@ -118,6 +117,15 @@ def test_drawing_a_span_zooms_all_panels(browser: Browser, url: str) -> None:
         page.wait_for_url(re.compile("from=now-1h&to=now"))
         page.go_back()
         assert _query(page)["from"] == query["from"]
+
+
+def _at_rest(page: Page, drawn: Locator) -> FloatRect:
+    """Where something is once what comes above it is there as well."""
+    before, box = None, drawn.bounding_box()
+    while box is None or box != before:
+        page.wait_for_timeout(300)
+        before, box = box, drawn.bounding_box()
+    return box
 
 
 def test_a_chart_is_read_by_keys_and_as_a_table(browser: Browser, url: str) -> None:

@@ -16,7 +16,7 @@ power_dips     voltage      one reading in 8 is `size` V lower
 draught        temperature  is pulled by the share `size` of the way to the outside; heating draws
 settling       vibration    creeps up by `size` times the home's own level, and stays so
 outage         (all)        a region's homes send nothing
-wrong_type     temperature  one reading in 8 is a word instead of a number: a dead letter
+wrong_type     temperature  one reading in 2 is a word instead of a number: a dead letter
 delayed        (all)        the home sends nothing; a replay sends it later
 =============  ===========  ====================================================================
 """
@@ -180,7 +180,7 @@ class Planted:
     ) -> NDArray[np.int64]:
         """Places of the readings that are sent with a word for their temperature."""
         found = [
-            rows[(noise[rows, 2] & 0x7) == 0]
+            rows[(noise[rows, 2] & 0x1) == 0]
             for fault, rows, _ in self._acting(slot, due_ms)
             if fault.kind == "wrong_type"
         ]

@@ -143,7 +143,7 @@ def test_the_story_comes_again_and_again():
     assert starts == ["14:00:15", "14:03:15", "14:06:15", "14:09:15"]
     assert {f["home_id"] for f in faults} == set(ids[:4])
     assert counts.silent == 30, "a reading a second for half a minute comes later"
-    assert 600 / 8 * 0.6 < counts.malformed["wrong_type"] < 600 / 8 * 1.4
+    assert 600 / 2 * 0.8 < counts.malformed["wrong_type"] < 600 / 2 * 1.2
     assert counts.malformed.total() == counts.malformed["wrong_type"]
 
 
