@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.harness import EXAMPLES, Figure, Running, bodies, median, running, send
-from penstock.engine.client import Address, Client
 from penstock.engine.datadir import key
 
 if TYPE_CHECKING:
@@ -111,7 +110,7 @@ def _writing(platform: Running) -> Iterator[None]:
 
 def _plain(platform: Running) -> float:
     """Seconds of one INSERT SELECT into a table like the gold."""
-    client = Client(Address("127.0.0.1", platform.engine_port, "penstock", key(platform.data)))
+    client = platform.client()
     client.execute("DROP TABLE IF EXISTS plain", database="homes")
     client.execute(_GOLD.format(name="plain").strip().rstrip(";"), database="homes")
     began = time.perf_counter()

@@ -7,8 +7,6 @@ import time
 import urllib.request
 
 from benchmarks.harness import Figure, Running, bodies, percentile, running, send
-from penstock.engine.client import Address, Client
-from penstock.engine.datadir import key
 
 SMALL, LARGE = 1_000_000, 20_000_000
 JUDGES = (
@@ -55,7 +53,7 @@ def _fill(platform: Running, before: int, until: int) -> None:
 
 def _merge(platform: Running) -> None:
     """What the engine does by itself ten minutes after the last of a bulk of history."""
-    client = Client(Address("127.0.0.1", platform.engine_port, "penstock", key(platform.data)))
+    client = platform.client()
     client.execute("OPTIMIZE TABLE home_baseline FINAL", database="homes")
     client.close()
 

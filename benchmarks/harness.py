@@ -21,6 +21,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from penstock.engine.client import Address, Client
+from penstock.engine.datadir import key
 from penstock.simulate.homes import Faults, Homes, Schedule
 
 if TYPE_CHECKING:
@@ -75,6 +77,10 @@ class Running:
     engine_port: int
     data: Path
     process: subprocess.Popen[bytes]
+
+    def client(self) -> Client:
+        """To its engine, with the key."""
+        return Client(Address("127.0.0.1", self.engine_port, "penstock", key(self.data)))
 
     def get(self, path: str) -> Any:  # noqa: ANN401 - any JSON
         """A JSON document."""

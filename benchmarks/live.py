@@ -13,8 +13,6 @@ from urllib.parse import urlencode, urlsplit
 
 from benchmarks.freshness import keep_sending
 from benchmarks.harness import Figure, Running, bodies, median, percentile, running, send
-from penstock.engine.client import Address, Client
-from penstock.engine.datadir import key
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -43,7 +41,7 @@ def measure() -> list[Figure]:
 
 
 async def _compared(here: Running) -> list[Figure]:
-    client = Client(Address("127.0.0.1", here.engine_port, "penstock", key(here.data)))
+    client = here.client()
     asked: dict[int, list[float]] = {0: [], 1: [], VIEWERS: []}
     late: list[float] = []
     rates: list[float] = []

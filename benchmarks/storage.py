@@ -5,8 +5,6 @@ from __future__ import annotations
 from backports import zstd
 
 from benchmarks.harness import EXAMPLES, Figure, Running, bodies, running, send
-from penstock.engine.client import Address, Client
-from penstock.engine.datadir import key
 from penstock.layers.convert import FileFormat, records
 from penstock.project import load
 
@@ -38,7 +36,7 @@ def _figure(name: str, parts: list[bytes]) -> Figure:
 
 def _silver_bytes(platform: Running) -> int:
     """Of the table merged into as few parts as it has partitions."""
-    client = Client(Address("127.0.0.1", platform.engine_port, "penstock", key(platform.data)))
+    client = platform.client()
     client.execute("OPTIMIZE TABLE homes.readings FINAL")
     return int(
         client.value(

@@ -67,11 +67,7 @@ def _incident(fault: Mapping[str, Any], incidents: Iterable[Mapping[str, Any]]) 
 
 def _letters(platform: Platform, fault: Mapping[str, Any]) -> tuple[str, str]:
     params = {"home": str(fault["home_id"]), "start": str(_ms(fault["start"]))}
-    rows = 0
-    for domain in (d for d in platform.project.domains if d.name == "homes"):
-        with suppress(EngineError):
-            (row,) = platform.client.rows(_LETTERS, params=params, database=domain.database)
-            rows += int(row["rows"])
+    rows = sum(int(row["rows"]) for row in _asked(platform, _LETTERS, params))
     return "dead letters", f"{rows:,} of this home" if rows else ""
 
 
@@ -93,11 +89,8 @@ def _corrected(platform: Platform, fault: Mapping[str, Any]) -> tuple[str, str]:
         "start": str(_ms(fault["start"])),
         "end": str(_ms(fault["end"])),
     }
-    rows: list[dict[str, Any]] = []
-    with suppress(EngineError):
-        rows = platform.client.rows(_LATE, params=params, database="homes")
     evidence = ""
-    for row in rows:
+    for row in _asked(platform, _LATE, params):
         if int(row["late"]) and int(row["stored"]) == int(row["counted"]):
             part, whole = float(row["part"]), float(row["whole"])
             evidence = (
@@ -105,6 +98,15 @@ def _corrected(platform: Platform, fault: Mapping[str, Any]) -> tuple[str, str]:
                 f"{whole:,.1f} Wh of {row['stored']} readings now, {part:,.1f} Wh without them"
             )
     return "gold home_hours", evidence
+
+
+def _asked(platform: Platform, sql: str, params: Mapping[str, str]) -> list[dict[str, Any]]:
+    """What the domain homes answers; nothing where there is none, or it cannot be asked."""
+    rows: list[dict[str, Any]] = []
+    for domain in (d for d in platform.project.domains if d.name == "homes"):
+        with suppress(EngineError):
+            rows += platform.client.rows(sql, params=params, database=domain.database)
+    return rows
 
 
 def _ms(text: str) -> int:
