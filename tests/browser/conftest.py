@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 from tests.conftest import need
 
 if TYPE_CHECKING:
@@ -153,6 +154,7 @@ def check_axe(page: Page, shot: str, *rules: str) -> None:
     """
     need("axe-core", present=_AXE.is_file(), how="make web")
     SHOTS.mkdir(exist_ok=True)
+    expect(page).to_have_title(re.compile("."))  # it says where one is as soon as it is drawn
     page.screenshot(path=SHOTS / f"{shot}.png", full_page=True)
     if not page.evaluate("'axe' in window"):
         page.add_script_tag(path=_AXE)

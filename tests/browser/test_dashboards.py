@@ -120,7 +120,8 @@ def test_drawing_a_span_zooms_all_panels(browser: Browser, url: str) -> None:
 
 
 def _at_rest(page: Page, drawn: Locator) -> FloatRect:
-    """Where something is once what comes above it is there as well."""
+    """Where something is in the window, once what comes above it is there as well."""
+    drawn.scroll_into_view_if_needed()
     before, box = None, drawn.bounding_box()
     while box is None or box != before:
         page.wait_for_timeout(300)
@@ -159,8 +160,9 @@ def test_it_fits_and_is_content(
     browser: Browser, url: str, name: str, path: str, size: tuple[int, str]
 ) -> None:
     with sized(browser, url + path, *size) as page:
-        if name != "list":
-            expect(page.locator("canvas").first).to_be_visible(timeout=LONG)
+        main = page.get_by_role("main")
+        drawn = main.get_by_role("link") if name == "list" else main.locator("canvas")
+        expect(drawn.first).to_be_visible(timeout=LONG)
         loading = page.get_by_role("status").filter(has_text="loading")
         expect(loading).to_have_count(0, timeout=LONG)
         check_axe(page, f"dashboards-{name}-{size[0]}-{size[1]}")
