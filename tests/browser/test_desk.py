@@ -211,8 +211,9 @@ def test_a_slow_answer_is_waited_for(browser: Browser, desk: Desk) -> None:
         assert len(asked) == before, "one is open"
         asked[-1].fulfill(json={"groups": []})
         expect(page.get_by_text("None: every row received fits")).to_be_visible()
-        page.clock.run_for(6_000)
-        assert len(asked) == before + 1
+        with page.expect_request("**/v1/dead-letters/groups"):
+            page.clock.run_for(6_000)
+        assert len(asked) <= before + 1, "one for all that time"
 
 
 def _mend(page: Page, desk: Desk) -> None:
