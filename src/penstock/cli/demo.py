@@ -75,8 +75,9 @@ def _report(account: dict[str, Any], options: str, *, as_json: bool) -> None:
     told = sorted(account["faults"], key=lambda fault: bool(fault["found"]))
     newest = {fault["kind"]: fault for fault in told}
     for kind, fault in newest.items():
-        what = f"{kind} of home {fault['home_id']} since {fault['start'][11:19]}"
-        say(f"  {what}: {fault['evidence'] or 'not found yet'} ({fault['by']})")
+        since = fault["start"][:19].replace("T", " ")
+        what = f"{kind} of home {fault['home_id']} since {since}"
+        say(f"  {what}: {fault['evidence'] or 'not found yet: ' + fault['why']} ({fault['by']})")
     more = "examples/homes/README.md tells more"
     say(f"  next: penstock demo{options} goes on where this ended; {more}")
     if not ok:
