@@ -12,9 +12,11 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,7 +28,7 @@ from penstock.engine.datadir import key
 from penstock.simulate.homes import Faults, Homes, Schedule
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
@@ -157,6 +159,26 @@ def send(url: str, body: bytes, *, wait: bool = False) -> None:
             if error.code != 429:
                 raise
             time.sleep(0.2)
+
+
+@contextmanager
+def meanwhile(do: Callable[[], object], every: float) -> Iterator[None]:
+    """Do something each `every` seconds until the block ends, as devices do that know no pause."""
+    over = threading.Event()
+
+    def run() -> None:
+        due = time.monotonic()
+        while not over.wait(max(0.0, due - time.monotonic())):
+            do()
+            due += every
+
+    with ThreadPoolExecutor(1) as worker:
+        doing = worker.submit(run)
+        try:
+            yield
+        finally:
+            over.set()
+        doing.result()  # what it stumbled over belongs to the measurement
 
 
 def free_port() -> int:
