@@ -131,19 +131,23 @@ def running(project: Path = EXAMPLES, **environment: str) -> Iterator[Running]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def bodies(rows: int, *, each: int, seed: int = 1, days: float = 1.0) -> list[bytes]:
-    """NDJSON bodies of readings of 1,000 homes that end now.
+def history(rows: int, *, seed: int = 1, days: float = 1.0) -> Iterator[bytes]:
+    """NDJSON bodies of readings of 1,000 homes that end now, in the order of their time.
 
     Args:
         rows: readings in all.
-        each: readings of one body.
         seed: of the generator.
         days: how far back they go.
     """
     now = int(time.time() * 1000)
     schedule = Schedule.history(now, days * 86_400, rows, 1000)
     homes = Homes(schedule, homes=1000, seed=seed, faults=Faults(0.005, 0.0, 0.0))
-    lines = b"".join(batch.body for batch in homes.batches()).splitlines(keepends=True)
+    return (batch.body for batch in homes.batches(50_000))
+
+
+def bodies(rows: int, *, each: int, seed: int = 1, days: float = 1.0) -> list[bytes]:
+    """The same, made before it is sent, with `each` readings a body."""
+    lines = b"".join(history(rows, seed=seed, days=days)).splitlines(keepends=True)
     return [b"".join(lines[i : i + each]) for i in range(0, len(lines), each)]
 
 

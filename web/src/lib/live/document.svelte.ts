@@ -14,6 +14,7 @@ export class Document<T> {
 	 * A slow answer is waited for: questions that pile up would take each other's connections.
 	 */
 	follow(url: string, everyMs: number): () => void {
+		if (url !== this.#url) [this.value, this.trouble] = [null, null]; // they were of something else
 		this.#url = url;
 		void this.refresh();
 		const timer = setInterval(() => {
