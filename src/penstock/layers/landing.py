@@ -13,6 +13,7 @@ that may have been cut short, the engine is healed.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import threading
 import time
 from dataclasses import dataclass, field, replace
@@ -33,6 +34,7 @@ from penstock.layers.hold import Hold
 from penstock.layers.judging import like_bronze
 from penstock.layers.statements import fill
 from penstock.project.lexer import literal
+from penstock.sources import records
 from penstock.store.ledger import Span
 
 if TYPE_CHECKING:
@@ -40,7 +42,7 @@ if TYPE_CHECKING:
 
     from penstock.engine.client import Client
     from penstock.project.objects import Project, Relation
-    from penstock.sources.replayable import Frame, Replayable
+    from penstock.sources.replayable import Form, Frame, Replayable
     from penstock.store.ledger import Batch, Intent, Ledger, Stream
 
 StateName = Literal["idle", "live", "recovering", "blocked"]
@@ -201,6 +203,8 @@ class Lander:
         """
         stream = self.ledger.stream(self.source.domain, self.source.name, self.source.incarnation)
         self._stream = replace(stream, epoch=self.ledger.lease(stream.id))
+        origins = self.source.origins(self.ledger.positions(stream.id))
+        self.ledger.begin(self._stream, origins)
         self.source.resume(self.ledger.positions(stream.id))
 
     @property
@@ -244,7 +248,7 @@ class Lander:
                 self.state.name = "recovering"
             with self.hold:
                 adopted = self.ledger.adopt(intent, self._stream)
-                body, frames = self._rebuild(adopted)
+                body, frames = self._read(adopted.spans)
                 if _fingerprint(frames) != adopted.fingerprint:
                     raise LandingBlockedError(
                         f"batch {adopted.batch} holds other records than were written down",
@@ -261,11 +265,11 @@ class Lander:
         frames = self.source.cut(rows=limits.rows, size=limits.size, age=limits.age)
         if not frames:
             return False
-        span = Span(frames[0].segment, frames[0].start, frames[-1].stop)
-        body, read = self.source.read(span.part, span.start, span.stop)
+        spans = _spans(frames)
+        body, read = self._read(spans)
         intent = self.ledger.open(
             self._stream,
-            spans=(span,),
+            spans=spans,
             rows=sum(f.rows for f in frames),
             size=len(body),
             fingerprint=_fingerprint(read),
@@ -291,7 +295,7 @@ class Lander:
         """
         if not self.target.expiry.bronze(intent.ingested_ms):
             return None
-        body, _ = self._rebuild(intent)
+        body, _ = self._read(intent.spans)
         return self._judged(intent, body)
 
     def _land(self, intent: Intent, body: bytes, frames: Sequence[Frame]) -> None:
@@ -383,7 +387,7 @@ class Lander:
 
     def _insert(self, intent: Intent, body: bytes) -> None:
         self.client.insert(
-            statement(self.target, self.source.name, intent),
+            statement(self.target, self.source.name, intent, self.source.form),
             body,
             rows=intent.rows,
             database=self.target.database,
@@ -397,7 +401,7 @@ class Lander:
     def _judged(self, intent: Intent, body: bytes) -> int:
         """Count the good ones among records in a table like bronze that keeps them long enough."""
         with like_bronze(self.client, self.target, "judged") as apart:
-            insert = statement(apart, self.source.name, intent)
+            insert = statement(apart, self.source.name, intent, self.source.form)
             self.client.insert(insert, body, rows=intent.rows, database=apart.database)
             sql = f"SELECT countIf(_error = '') FROM `{apart.bronze}`"  # noqa: S608 - checked names
             return int(self.client.value(sql, database=apart.database))
@@ -428,10 +432,10 @@ class Lander:
         )[0]
         return Counted(*(int(found[name]) for name in Counted._fields))
 
-    def _rebuild(self, intent: Intent) -> tuple[bytes, list[Frame]]:
+    def _read(self, spans: Sequence[Span]) -> tuple[bytes, list[Frame]]:
         pieces: list[bytes] = []
         frames: list[Frame] = []
-        for span in intent.spans:
+        for span in spans:
             body, read = self.source.read(span.part, span.start, span.stop)
             pieces.append(body)
             frames += read
@@ -442,8 +446,17 @@ class Lander:
         _log.error("landing_blocked", source=self.source.name, reason=reason)
 
 
-def statement(target: Target, source: str, intent: Intent) -> str:
-    """The INSERT that lands a batch; its lines are the body. Unqualified: run in the database."""
+def statement(target: Target, source: str, intent: Intent, form: Form = "lines") -> str:
+    """The INSERT that lands a batch; its records are the body. Unqualified: run in the database."""
+    values: dict[str, str | int] = {
+        "bronze": f"`{target.bronze}`",
+        "source": literal(source),
+        "batch": intent.batch,
+        "ingested_ms": intent.ingested_ms,
+        "token": literal(intent.token),
+    }
+    if form == "records":
+        return fill("land_records", structure=records.STRUCTURE, **values)
     stops, shifts, total = [], [], 0
     for span in intent.spans:
         shifts.append(span.start - total)
@@ -451,15 +464,17 @@ def statement(target: Target, source: str, intent: Intent) -> str:
         stops.append(total)
     return fill(
         "land",
-        bronze=f"`{target.bronze}`",
-        source=literal(source),
         parts="[" + ",".join(f"toUInt32({s.part})" for s in intent.spans) + "]",
         shifts="[" + ",".join(f"toInt64({n})" for n in shifts) + "]",
         stops=str(stops),
-        batch=intent.batch,
-        ingested_ms=intent.ingested_ms,
-        token=literal(intent.token),
+        **values,
     )
+
+
+def _spans(frames: Sequence[Frame]) -> tuple[Span, ...]:
+    """The range of each part that frames are of, which stand part by part."""
+    parts = [list(group) for _, group in itertools.groupby(frames, lambda frame: frame.segment)]
+    return tuple(Span(each[0].segment, each[0].start, each[-1].stop) for each in parts)
 
 
 def _now_ms() -> int:

@@ -15,12 +15,12 @@ import time
 import uuid
 import zlib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO
 
 from penstock import durable
 from penstock.errors import DataDirError, PenstockError, SpoolFullError
 from penstock.sources import frames
-from penstock.sources.replayable import Frame
+from penstock.sources.replayable import End, Frame
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -67,13 +67,6 @@ class Kept:
     segments: list[Path]
     size: int
     waiting: int
-
-
-class End(NamedTuple):
-    """A position that a log goes up to: the next row of a segment."""
-
-    part: int
-    pos: int
 
 
 class Spool:
@@ -314,10 +307,12 @@ class Spool:
             _write_whole(self._file, header)
             _write_whole(self._file, records)
             offset += len(header)
-            written.append(Frame(segment.number, start, rows, offset, len(records), crc, now))
+            size, stop = len(records), start + rows
+            written.append(Frame(segment.number, start, stop, rows, offset, size, crc, now))
             for _, count in group:
-                receipts.append(Frame(segment.number, start, count, offset, 0, crc, now))
-                start += count
+                stop = start + count
+                receipts.append(Frame(segment.number, start, stop, count, offset, 0, crc, now))
+                start = stop
             offset += len(records)
         os.fsync(self._file.fileno())
         for frame in written:
@@ -457,6 +452,7 @@ def _frame_at(file: BinaryIO, segment: _Segment, end: int) -> tuple[Frame, bytes
     frame = Frame(
         segment.number,
         segment.rows,
+        segment.rows + header.rows,
         header.rows,
         offset,
         header.size,
