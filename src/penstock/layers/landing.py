@@ -26,6 +26,7 @@ from penstock.errors import (
     LandingBlockedError,
     LedgerError,
     PenstockError,
+    SourceDownError,
     StaleLeaseError,
     StoreDownError,
 )
@@ -196,26 +197,41 @@ class Lander:
     _stored: tuple[int, int] = field(default=(0, 0), init=False)  # inserted and counted, epoch ms
 
     def start(self) -> None:
-        """Take the stream over and tell the source where to go on.
+        """Take the stream over and tell the source where to go on, if it is known which it is.
 
         Raises:
             IncarnationError: the source is not the one the ledger knows.
         """
         stream = self.ledger.stream(self.source.domain, self.source.name, self.source.incarnation)
         self._stream = replace(stream, epoch=self.ledger.lease(stream.id))
-        origins = self.source.origins(self.ledger.positions(stream.id))
-        self.ledger.begin(self._stream, origins)
-        self.source.resume(self.ledger.positions(stream.id))
+        if self.source.incarnation:
+            self.source.resume(self.ledger.positions(stream.id))
 
     @property
     def stream(self) -> Stream:
         """The stream, under the lease that `start` has taken."""
         return self._stream
 
+    def meet(self) -> None:
+        """Ask a source that is kept elsewhere which log it is, and where it begins; once.
+
+        Raises:
+            SourceDownError: it cannot be reached; it is to be tried again.
+            IncarnationError: it is not the one the ledger knows.
+        """
+        if self.source.incarnation:
+            return
+        identity = self.source.identify()
+        self._stream = self.ledger.identify(self._stream, identity)
+        self.ledger.begin(self._stream, self.source.origins(self.ledger.positions(self._stream.id)))
+        self.source.incarnation = identity
+        self.source.resume(self.ledger.positions(self._stream.id))
+
     def run(self, stop: threading.Event) -> None:
         """Land batches until told to stop; nothing is ever skipped."""
         while not stop.is_set():
             try:
+                self.meet()
                 self.recover()
                 while not stop.is_set():
                     with self.hold:
@@ -229,7 +245,7 @@ class Lander:
                 return
             except PenstockError as error:
                 self._block(str(error))
-                away = isinstance(error, StoreDownError)
+                away = isinstance(error, StoreDownError | SourceDownError)
                 stop.wait(_AWAY_PAUSE if away else _BLOCKED_PAUSE)
 
     def recover(self) -> int:

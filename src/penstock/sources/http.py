@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from penstock.sources.replayable import Form, Frame
+    from penstock.sources.replayable import Form, Frame, Part
 
 _BLANK = re.compile(rb"^[ \t\r]*\n", re.MULTILINE)
 _JSON_TYPES = {"", "application/json", "text/json", "application/x-www-form-urlencoded"}
@@ -134,6 +134,10 @@ class HttpSource:
         self._queued -= size
         return group
 
+    def identify(self) -> str:
+        """The spool is its own keeper."""
+        return self.incarnation
+
     def origins(self, _positions: Mapping[int, int]) -> dict[int, int]:
         """Segments begin at row 0."""
         return {}
@@ -163,6 +167,10 @@ class HttpSource:
     def counts(self) -> tuple[int, int]:
         """Records acknowledged since the start, and those that wait."""
         return self.spool.counts()
+
+    def parts(self) -> list[Part]:
+        """How far the segments are that are being landed and written."""
+        return self.spool.parts()
 
     def forget(self, *, older_ms: int) -> None:
         """Delete segments that were landed before a time."""

@@ -7,6 +7,7 @@ closed, and never read. A thread of its own fetches and packs while the batch be
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
 import time
 import zlib
@@ -27,7 +28,7 @@ from confluent_kafka.admin import AdminClient
 
 from penstock.errors import LandingBlockedError, SourceDownError
 from penstock.sources import records
-from penstock.sources.replayable import Frame
+from penstock.sources.replayable import Frame, Part
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -42,6 +43,7 @@ _LOOK_S: Final = 5.0  # between looks at the topic itself: its id, its partition
 _AGAIN_S: Final = 30.0  # for records that are read again
 _GONE: Final = (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE)  # noqa: SLF001
 _log = structlog.get_logger(__name__)
+_librdkafka = logging.getLogger("penstock.kafka")
 
 
 @dataclass(slots=True)
@@ -54,25 +56,6 @@ class _Held:
     rows: int
     body: bytes
     received_ms: int
-
-
-@dataclass(slots=True)
-class Partition:
-    """How far a partition is.
-
-    Attributes:
-        part: its number.
-        received: offset after the last record fetched.
-        landed: offset after the last record landed.
-        high: offset after the last record in the topic, when one was last fetched.
-        sent_ms: time of the last record fetched, epoch milliseconds; -1 before the first.
-    """
-
-    part: int
-    received: int
-    landed: int
-    high: int = 0
-    sent_ms: int = records.UNKNOWN_MS
 
 
 @dataclass(slots=True)
@@ -104,24 +87,37 @@ class KafkaSource:
         topic: that is read.
         settings: of librdkafka, by its names: `bootstrap.servers`, security.
 
-    Raises:
-        SourceDownError: no broker answers, or there is no such topic.
     """
 
     def __init__(self, domain: str, name: str, topic: str, settings: Mapping[str, str]) -> None:
         self.domain, self.name, self.topic = domain, name, topic
         self.form: Form = "records"
-        self._settings = {"client.id": f"penstock-{domain}-{name}", **settings}
-        self.incarnation = self._identity()
+        self._settings: dict[str, str | int | float | bool] = {
+            "client.id": f"penstock-{domain}-{name}",
+            **settings,
+        }
+        self.incarnation = ""
         self._lock = threading.Lock()
         self._room = threading.Condition(self._lock)
         self._held = _Buffer()
-        self._parts: dict[int, Partition] = {}
+        self._parts: dict[int, Part] = {}
         self._fetched = 0  # records since the start
         self._fault: Exception | None = None
         self._stop = threading.Event()
         self._consumer = self._connect()
+        self._admin = AdminClient(self._settings, logger=_librdkafka)
         self._thread: threading.Thread | None = None
+
+    def identify(self) -> str:
+        """Topic and its id: one that was made anew under the same name is another.
+
+        Raises:
+            SourceDownError: no broker answers, or there is no such topic.
+        """
+        asked = TopicCollection([self.topic])
+        with self._asking("what topic it is"):
+            found = self._admin.describe_topics(asked, request_timeout=_ASK_S)
+            return f"kafka:{self.topic}:{found[self.topic].result(_ASK_S).topic_id}"
 
     def origins(self, positions: Mapping[int, int]) -> dict[int, int]:
         """The oldest offsets of partitions that the ledger does not know."""
@@ -140,7 +136,7 @@ class KafkaSource:
         self._stop = threading.Event()
         with self._lock:
             self._held = _Buffer()
-            self._parts = {part: Partition(part, row, row) for part, row in positions.items()}
+            self._parts = {part: Part(part, row, row) for part, row in positions.items()}
             self._fault = None
         self._assign(self._consumer, positions)
         self._thread = threading.Thread(
@@ -203,8 +199,8 @@ class KafkaSource:
         with self._lock:
             return self._fetched, self._held.rows
 
-    def partitions(self) -> list[Partition]:
-        """How far each is, by number."""
+    def parts(self) -> list[Part]:
+        """How far each partition is, by number."""
         with self._lock:
             return [self._parts[part] for part in sorted(self._parts)]
 
@@ -237,19 +233,10 @@ class KafkaSource:
             "fetch.queue.backoff.ms": 10,
             "queued.max.messages.kbytes": 32 * 1024,
             "topic.metadata.refresh.interval.ms": int(_LOOK_S * 1000),
-        })  # fmt: skip
+        }, logger=_librdkafka)  # fmt: skip
 
     def _assign(self, consumer: Consumer, positions: Mapping[int, int]) -> None:
         consumer.assign([TopicPartition(self.topic, p, row) for p, row in positions.items()])
-
-    def _identity(self) -> str:
-        """Cluster and topic by their ids: a topic made anew under the same name is another one."""
-        admin = AdminClient({**self._settings})
-        with self._asking("what topic it is"):
-            found = admin.describe_topics(TopicCollection([self.topic]), request_timeout=_ASK_S)[
-                self.topic
-            ].result(_ASK_S)
-        return f"kafka:{self.topic}:{found.topic_id}"
 
     def _partitions(self) -> list[int]:
         known = self._consumer.list_topics(self.topic, timeout=_ASK_S).topics[self.topic]
@@ -264,16 +251,14 @@ class KafkaSource:
             try:
                 self._hold([m for m in self._consumer.consume(_ONCE, _WAIT_S) if self._sound(m)])
                 if time.monotonic() - looked > _LOOK_S:
-                    self._look()
                     looked = time.monotonic()
+                    self._look()
+                    self._fault = None
             except LandingBlockedError as error:
                 self._fault = error
                 return
             except SourceDownError as error:
                 self._fault = error
-                stop.wait(_WAIT_S)
-            else:
-                self._fault = None
 
     def _hold(self, messages: Sequence[Message]) -> None:
         """Pack messages, which come partition by partition, and keep them."""
@@ -283,7 +268,7 @@ class KafkaSource:
             last = run[-1]
             body = records.packed(run)
             with self._lock:
-                place = self._parts.setdefault(part, Partition(part, 0, 0))
+                place = self._parts.setdefault(part, Part(part, 0, 0))
                 start, place.received = place.received, _offset(last) + 1
                 place.sent_ms = last.timestamp()[1]
                 self._held.add(_Held(part, start, place.received, len(run), body, now))
@@ -291,7 +276,7 @@ class KafkaSource:
 
     def _look(self) -> None:
         """Take up partitions that are new; refuse a topic that is another one by now."""
-        if (identity := self._identity()) != self.incarnation:
+        if (identity := self.identify()) != self.incarnation:
             raise LandingBlockedError(
                 f"the topic {self.topic} was made anew: it is {identity} now",
                 where=f"{self.domain}/{self.name}, landed as {self.incarnation}",
@@ -302,9 +287,9 @@ class KafkaSource:
         if new:
             self._consumer.incremental_assign([TopicPartition(self.topic, p, 0) for p in new])
             with self._lock:
-                self._parts.update({part: Partition(part, 0, 0) for part in new})
+                self._parts.update({part: Part(part, 0, 0) for part in new})
             _log.info("partitions_added", source=self.name, partitions=new)
-        for partition in self.partitions():
+        for partition in self.parts():
             one = TopicPartition(self.topic, partition.part)
             partition.high = self._consumer.get_watermark_offsets(one, cached=True)[1]
 

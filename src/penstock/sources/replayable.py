@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -13,11 +13,23 @@ Form = Literal["lines", "records"]
 position, key, headers and time (see `records`)."""
 
 
-class End(NamedTuple):
-    """A position that a log goes up to: the next row of a part."""
+@dataclass(slots=True)
+class Part:
+    """How far one part of a log is: of a topic, one of its partitions.
+
+    Attributes:
+        part: its number.
+        received: row after the last one received.
+        landed: row after the last one landed.
+        high: row after the last one in the log, as far as is known.
+        sent_ms: time of the last one received, epoch milliseconds; -1 where it is not known.
+    """
 
     part: int
-    pos: int
+    received: int
+    landed: int
+    high: int = 0
+    sent_ms: int = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +63,8 @@ class Replayable(Protocol):
     Attributes:
         domain: name of its domain.
         name: name of the source.
-        incarnation: which log it is; another one must not be landed under the same name.
+        incarnation: which log it is; another one must not be landed under the same name. Empty
+            until `identify` has asked whoever keeps the log.
         form: of the records that it gives.
     """
 
@@ -59,6 +72,14 @@ class Replayable(Protocol):
     name: str
     incarnation: str
     form: Form
+
+    def identify(self) -> str:
+        """Ask which log it is.
+
+        Raises:
+            SourceDownError: who keeps it cannot be reached.
+        """
+        ...
 
     def origins(self, positions: Mapping[int, int]) -> dict[int, int]:
         """Where parts begin that the ledger does not know yet, if not at row 0."""
@@ -82,6 +103,10 @@ class Replayable(Protocol):
 
     def counts(self) -> tuple[int, int]:
         """Records received since the start, and those of them not landed, at one instant."""
+        ...
+
+    def parts(self) -> list[Part]:
+        """How far its newest parts are, by number."""
         ...
 
     def forget(self, *, older_ms: int) -> None:

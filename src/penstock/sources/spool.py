@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from penstock import durable
 from penstock.errors import DataDirError, PenstockError, SpoolFullError
 from penstock.sources import frames
-from penstock.sources.replayable import End, Frame
+from penstock.sources.replayable import Frame, Part
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -255,13 +255,16 @@ class Spool:
         with self._lock:
             return self._accepted, self._rows_waiting()
 
-    def ends(self) -> tuple[End, End]:
-        """Where what was acknowledged ends, and where what is landed does, at one instant."""
+    def parts(self) -> list[Part]:
+        """How far the segment is that is landed next, and the newest, at one instant."""
         with self._lock:
             newest = max(self._segments, default=0)
-            rows = self._segments[newest].rows if newest in self._segments else 0
             waiting = min((n for n, s in self._segments.items() if s.frames), default=newest)
-            return End(newest, rows), End(waiting, self._landed.get(waiting, 0))
+            return [
+                Part(number, held.rows, self._landed.get(number, 0), held.rows)
+                for number in sorted({waiting, newest})
+                if (held := self._segments.get(number)) is not None
+            ]
 
     @property
     def rows_waiting(self) -> int:

@@ -16,6 +16,7 @@ import hashlib
 import json
 import time
 from collections import Counter
+from dataclasses import replace
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
@@ -63,6 +64,11 @@ class Ledger:
     def stream(self, domain: str, source: str, incarnation: str) -> Stream:
         """Find a stream, or make it with epoch 0: it must be leased before the first batch.
 
+        Args:
+            domain: of the source.
+            source: its name.
+            incarnation: which log it is; empty where that is not known yet (see `identify`).
+
         Raises:
             IncarnationError: the ledger knows the source by another incarnation.
         """
@@ -77,14 +83,26 @@ class Ledger:
                     zeros = dict.fromkeys(("epoch", *Totals._fields), 0)
                     connection.execute(sa.insert(STREAM).values(**made, **zeros))
                     found = connection.execute(sa.select(STREAM).where(named)).one()
-        if found.incarnation != incarnation:
-            raise IncarnationError(
-                f"the source is {incarnation!r}, the ledger knows it as {found.incarnation!r}",
-                where=f"{domain}/{source}",
-                next_step="bring the former source back (its spool, topic or bucket), or give the"
-                " new one another name: its positions start afresh",
-            )
-        return Stream(found.id, domain, source, incarnation, found.epoch)
+        stream = Stream(found.id, domain, source, found.incarnation, found.epoch)
+        if incarnation:
+            _check_incarnation(stream, incarnation)
+        return stream
+
+    def identify(self, stream: Stream, incarnation: str) -> Stream:
+        """Say which log a stream is of, that was made before this was known.
+
+        Raises:
+            IncarnationError: the ledger knows it as another one.
+            StaleLeaseError: another lander has leased the stream since.
+        """
+        with self.store.writing() as connection:
+            held = fence(connection, stream.id, stream.epoch)
+            if not held.incarnation:
+                one = STREAM.c.id == stream.id
+                connection.execute(sa.update(STREAM).where(one).values(incarnation=incarnation))
+        known = replace(stream, incarnation=held.incarnation or incarnation)
+        _check_incarnation(known, incarnation)
+        return known
 
     def streams(self) -> list[Stream]:
         """Return every stream the ledger has ever known, those of former projects among them."""
@@ -338,6 +356,16 @@ class Ledger:
         """Write a note, over the former one of that key."""
         with self.store.writing() as connection:
             _put(connection, key, value)
+
+
+def _check_incarnation(known: Stream, incarnation: str) -> None:
+    if known.incarnation != incarnation:
+        raise IncarnationError(
+            f"the source is {incarnation!r}, the ledger knows it as {known.incarnation!r}",
+            where=f"{known.domain}/{known.source}",
+            next_step="bring the former source back (its spool, topic or bucket), or give the"
+            " new one another name: its positions start afresh",
+        )
 
 
 def _check_spans(spans: Sequence[Span], rows: int, where: str) -> None:
