@@ -6,18 +6,16 @@ import itertools
 import json
 import shutil
 import tempfile
-import threading
 import time
 import urllib.request
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.harness import EXAMPLES, Figure, Running, bodies, median, running, send
+from benchmarks.harness import EXAMPLES, Figure, Running, bodies, meanwhile, median, running, send
 from penstock.engine.datadir import key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
 ROUNDS = 5
 ROWS = 10_000_000
@@ -86,26 +84,10 @@ def _fill(platform: Running) -> None:
     time.sleep(5)  # merges that the load started
 
 
-@contextmanager
-def _writing(platform: Running) -> Iterator[None]:
+def _writing(platform: Running) -> AbstractContextManager[None]:
     """Readings go on coming in four bodies a second."""
-    stop = threading.Event()
-    quarter = bodies(_RATE * 10, each=_RATE // 4, seed=99)
-
-    def run() -> None:
-        began = time.monotonic()
-        for number, body in enumerate(itertools.cycle(quarter)):
-            if stop.wait(max(0.0, began + number / 4 - time.monotonic())):
-                return
-            send(platform.url, body)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
+    quarter = itertools.cycle(bodies(_RATE * 10, each=_RATE // 4, seed=99))
+    return meanwhile(lambda: send(platform.url, next(quarter)), 1 / 4)
 
 
 def _plain(platform: Running) -> float:

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import itertools
+import sys
 import time
 import urllib.request
 
-from benchmarks.harness import Figure, Running, bodies, percentile, running, send
+from benchmarks.harness import Figure, Running, history, percentile, running, send
 
 SMALL, LARGE = 1_000_000, 20_000_000
-JUDGES = (
-    "anomalies", "anomalies_by_quantile", "anomalies_by_peers", "suspected_thermal",
-    "suspected_sensors", "suspected_structural", "suspected_supply", "suspected_outages",
-)  # fmt: skip
+JUDGES = {
+    "anomalies": ("anomalies", "anomalies_by_quantile", "anomalies_by_peers"),
+    "suspected failures": (
+        "suspected_thermal", "suspected_sensors", "suspected_structural", "suspected_supply",
+        "suspected_outages",
+    ),
+}  # fmt: skip
 """Endpoints that judge all homes' last day."""
 
 _ASKS = 200
-_SHARE = 500_000
 
 
 def measure() -> list[Figure]:
@@ -27,28 +29,22 @@ def measure() -> list[Figure]:
         _fill(platform, SMALL, LARGE)
         large = _p50(platform)
         _merge(platform)
-        slowest = max(_judging(platform, name) for name in JUDGES)
+        judging = [_slowest(platform, what) for what in JUDGES]
     return [
         Figure(
             "endpoint over gold, p50 at 20 M readings / at 1 M",
             large * 1000, "ms", small * 1000, large / small, "<= 1.5",
         ),
-        Figure(
-            "anomalies and failures of a day over 20 M readings, p50 of the slowest of eight",
-            slowest * 1000, "ms", None, None, "<= 100",
-        ),
+        *judging,
     ]  # fmt: skip
 
 
 def _fill(platform: Running, before: int, until: int) -> None:
-    for seed in itertools.count(before // _SHARE + 1):
-        if before >= until:
-            return
-        for body in bodies(_SHARE, each=50_000, seed=seed, days=30):
-            send(platform.url, body)
-            before += body.count(b"\n")
-        platform.drain(before - 2_000_000)
-    platform.drain(until)
+    """A month of readings in the order in which devices send them, beside what is there."""
+    for body in history(until - before, seed=before + 1, days=30):
+        send(platform.url, body)
+        before += body.count(b"\n")
+    platform.drain(before)
 
 
 def _merge(platform: Running) -> None:
@@ -56,6 +52,13 @@ def _merge(platform: Running) -> None:
     client = platform.client()
     client.execute("OPTIMIZE TABLE home_baseline FINAL", database="homes")
     client.close()
+
+
+def _slowest(platform: Running, what: str) -> Figure:
+    took = {name: _judging(platform, name) * 1000 for name in JUDGES[what]}
+    print(*(f"{each} {ms:.0f} ms" for each, ms in took.items()), sep=", ", file=sys.stderr)
+    title = f"{what} of a day over 20 M readings, p50 of the slowest of {len(took)}"
+    return Figure(title, max(took.values()), "ms", None, None, "<= 100")
 
 
 def _judging(platform: Running, name: str) -> float:

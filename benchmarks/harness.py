@@ -12,9 +12,11 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,7 +28,7 @@ from penstock.engine.datadir import key
 from penstock.simulate.homes import Faults, Homes, Schedule
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
@@ -129,19 +131,23 @@ def running(project: Path = EXAMPLES, **environment: str) -> Iterator[Running]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def bodies(rows: int, *, each: int, seed: int = 1, days: float = 1.0) -> list[bytes]:
-    """NDJSON bodies of readings of 1,000 homes that end now.
+def history(rows: int, *, seed: int = 1, days: float = 1.0) -> Iterator[bytes]:
+    """NDJSON bodies of readings of 1,000 homes that end now, in the order of their time.
 
     Args:
         rows: readings in all.
-        each: readings of one body.
         seed: of the generator.
         days: how far back they go.
     """
     now = int(time.time() * 1000)
     schedule = Schedule.history(now, days * 86_400, rows, 1000)
     homes = Homes(schedule, homes=1000, seed=seed, faults=Faults(0.005, 0.0, 0.0))
-    lines = b"".join(batch.body for batch in homes.batches()).splitlines(keepends=True)
+    return (batch.body for batch in homes.batches(50_000))
+
+
+def bodies(rows: int, *, each: int, seed: int = 1, days: float = 1.0) -> list[bytes]:
+    """The same, made before it is sent, with `each` readings a body."""
+    lines = b"".join(history(rows, seed=seed, days=days)).splitlines(keepends=True)
     return [b"".join(lines[i : i + each]) for i in range(0, len(lines), each)]
 
 
@@ -157,6 +163,26 @@ def send(url: str, body: bytes, *, wait: bool = False) -> None:
             if error.code != 429:
                 raise
             time.sleep(0.2)
+
+
+@contextmanager
+def meanwhile(do: Callable[[], object], every: float) -> Iterator[None]:
+    """Do something each `every` seconds until the block ends, as devices do that know no pause."""
+    over = threading.Event()
+
+    def run() -> None:
+        due = time.monotonic()
+        while not over.wait(max(0.0, due - time.monotonic())):
+            do()
+            due += every
+
+    with ThreadPoolExecutor(1) as worker:
+        doing = worker.submit(run)
+        try:
+            yield
+        finally:
+            over.set()
+        doing.result()  # what it stumbled over belongs to the measurement
 
 
 def free_port() -> int:

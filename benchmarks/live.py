@@ -19,7 +19,12 @@ if TYPE_CHECKING:
 
 VIEWERS, ROUNDS, SECONDS = 100, 5, 6.0
 HOMES_RATE = 1_000  # rows a second, in ten bodies: each tick there is something new
-_TILES = ("homes/city_heartbeat", "homes/energy_by_region?minutes=15", "homes/homes_now")
+_TILES = (
+    "homes/city_heartbeat",
+    "homes/energy_by_region?minutes=15",
+    "homes/homes_now",
+    "homes/anomalies_by_peers?hours=2#15s",
+)
 _EVENT = re.compile(rb'event: tile\ndata: \{"tile": "([^"]+)", "at": (\d+)')
 _QUERIES = "SELECT value FROM system.events WHERE event = 'SelectQuery'"
 

@@ -7,17 +7,17 @@ import os
 import shutil
 import statistics
 import tempfile
-import threading
 import time
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.harness import EXAMPLES, Figure, Running, running, send
+from benchmarks.harness import EXAMPLES, Figure, Running, meanwhile, running, send
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
     from playwright.sync_api import Browser, Page
 
@@ -94,24 +94,15 @@ def _send_hour(here: Running) -> None:
     here.drain(CHARTS * POINTS)
 
 
-@contextmanager
-def _feed(here: Running) -> Iterator[None]:
+def _feed(here: Running) -> AbstractContextManager[None]:
     """A reading of each chart's home, four times a second, until the block ends."""
-    over = threading.Event()
 
     def feed() -> None:
-        while not over.wait(1 / HZ):
-            now = datetime.now(UTC)
-            rows = (_reading(_FIRST_HOME + n, now) for n in range(CHARTS))
-            send(here.url, "\n".join(rows).encode() + b"\n")
+        now = datetime.now(UTC)
+        rows = (_reading(_FIRST_HOME + n, now) for n in range(CHARTS))
+        send(here.url, "\n".join(rows).encode() + b"\n")
 
-    thread = threading.Thread(target=feed)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
+    return meanwhile(feed, 1 / HZ)
 
 
 @contextmanager

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import re
-import threading
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import expect
+from tests.conftest import meanwhile
 
 from .conftest import Meters, check_both_themes, looked_at, meters_up, sized
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
     from playwright.sync_api import Browser, Locator, Page
 
@@ -32,22 +32,9 @@ def reading(power: float = 3) -> dict[str, object]:
     return {"meter_id": 7, "ts": datetime.now(UTC).isoformat(), "power": power}
 
 
-@contextmanager
-def sending(meters: Meters) -> Iterator[None]:
+def sending(meters: Meters) -> AbstractContextManager[None]:
     """A reading now and then, until the block ends."""
-    ended = threading.Event()
-
-    def send() -> None:
-        while not ended.wait(0.2):
-            meters.post(reading())
-
-    thread = threading.Thread(target=send)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join()
+    return meanwhile(lambda: meters.post(reading()), pause=0.2)
 
 
 @pytest.fixture(scope="module")

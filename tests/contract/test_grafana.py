@@ -195,7 +195,8 @@ def test_what_a_viewer_types_stays_a_value(exported: Path, platform: Up) -> None
 
 def test_dashboards_that_are_gone_are_removed_and_others_stay(exported: Path) -> None:
     folder = exported / "dashboards/homes"
-    (folder / "gone.json").write_text('{"tags": ["penstock", "homes"]}')
+    (folder / "gone.json").write_text('{"uid": "penstock-homes-gone"}')
+    (folder / "copy.json").write_text('{"uid": "d9x", "tags": ["penstock", "homes"]}')
     (folder / "mine.json").write_text('{"tags": ["mine"]}')
     (folder / "half.json").write_text("{")
     words = ["grafana", "export", "--project", str(EXAMPLES), "--out", str(exported), "--json"]
@@ -204,7 +205,12 @@ def test_dashboards_that_are_gone_are_removed_and_others_stay(exported: Path) ->
         capture_output=True, text=True, check=True, env=environment(),
     )  # fmt: skip
     assert json.loads(done.stdout)["removed"] == ["dashboards/homes/gone.json"]
-    assert {path.name for path in folder.iterdir()} > {"mine.json", "half.json", "city.json"}
+    assert {path.name for path in folder.iterdir()} > {
+        "mine.json",
+        "copy.json",
+        "half.json",
+        "city.json",
+    }
     assert not (folder / "gone.json").exists()
-    for name in ("mine", "half"):
+    for name in ("mine", "copy", "half"):
         (folder / f"{name}.json").unlink()

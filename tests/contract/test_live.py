@@ -19,6 +19,7 @@ from urllib.parse import urlencode
 
 import pytest
 from starlette.requests import Request
+from tests.conftest import meanwhile
 from tests.contract.conftest import Up, reading, running
 
 from penstock.project import load
@@ -28,6 +29,7 @@ from penstock.serve.live import Live
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
 DICE = "homes/dice"  # another number with each query
@@ -116,22 +118,9 @@ def insert(platform: Up, body: bytes = b"") -> int:
     return home
 
 
-@contextlib.contextmanager
-def inserts(platform: Up) -> Iterator[None]:
+def inserts(platform: Up) -> AbstractContextManager[None]:
     """Rows that arrive all the time, each batch a change of every table."""
-    over = threading.Event()
-
-    def send() -> None:
-        while not over.is_set():
-            insert(platform)
-
-    thread = threading.Thread(target=send)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join(60)
+    return meanwhile(lambda: insert(platform))
 
 
 # Tiles

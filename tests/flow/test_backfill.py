@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.conftest import meanwhile
 from tests.flow.faults import (
     Known,
     Landing,
@@ -138,21 +139,14 @@ def hourly(filling: Filling) -> str:
 @contextmanager
 def sending(landing: Landing) -> Iterator[None]:
     """Bodies go on being sent and landed, batch by batch."""
-    stop = threading.Event()
 
-    def run() -> None:
-        while not stop.is_set():
-            landing.send(40)
-            with landing.lander.hold:
-                landing.lander.step()
+    def send() -> None:
+        landing.send(40)
+        with landing.lander.hold:
+            landing.lander.step()
 
-    thread = threading.Thread(target=run)
-    thread.start()
-    try:
+    with meanwhile(send):
         yield
-    finally:
-        stop.set()
-        thread.join()
     landing.land()
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -21,7 +23,7 @@ from penstock.simulate.homes import Faults, Homes, Schedule
 from penstock.sources.http import HttpSource
 
 from .faults import free_port, homes, readings, wait_for
-from .test_reconcile import ledger_of
+from .test_reconcile import land_all, ledger_of, platform_of
 
 ROWS = 60_000  # of which the last day has 2,000
 
@@ -101,3 +103,26 @@ def test_a_history_that_was_cut_short_goes_on(tmp_path: Path) -> None:
     assert last["reconcile"]["ok"], last
     assert [account["others"] for account in (first, without, last)] == [0, 0, 0]
     assert sent + rest == whole_history(data)
+
+
+@pytest.mark.slow
+def test_data_of_another_version_of_the_demo_are_refused_with_a_way_out(tmp_path: Path) -> None:
+    project, data = homes(tmp_path / "project"), tmp_path / "data"
+    gold = project / "homes/gold/home_baseline.sql"
+    text = gold.read_text()
+    older = text.replace("ORDER BY (hour_of_week, home_id)", "ORDER BY (home_id, hour_of_week)")
+    assert older != text
+    gold.write_text(older)
+    with platform_of(project, data) as platform:
+        land_all(platform, 20)
+    words = [sys.executable, "-m", "penstock.cli", "demo", "--data", str(data), "--for", "1s"]
+    ports = ["--port", str(free_port()), "--engine-port", str(free_port())]
+    done = subprocess.run([*words, *ports], capture_output=True, text=True, check=False)
+    assert done.returncode == 3, done.stderr
+    assert "ORDER BY of homes.home_baseline changes" in done.stderr
+    assert f"penstock reset --data {data}" in done.stderr
+    assert "penstock plan" not in done.stderr, "that would be about another project"
+    reset = [*words[:3], "reset", "--yes", "--data", str(data)]
+    subprocess.run(reset, capture_output=True, check=True)
+    begun = subprocess.run([*words, "--no-history", *ports], capture_output=True, check=False)
+    assert begun.returncode == 0, begun.stderr

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from datetime import datetime, timedelta
 
 import pytest
 from benchmarks.detection import (
     END,
+    HOMES,
     REPORTED,
     Score,
     Scores,
@@ -19,7 +21,7 @@ from benchmarks.detection import (
 )  # fmt: skip
 
 from penstock.simulate.homes import Homes, Schedule
-from penstock.simulate.planted import KINDS, Planted, plan
+from penstock.simulate.planted import KINDS, Planted, plan, story
 
 
 def total(scores: Scores) -> Score:
@@ -44,6 +46,32 @@ def test_the_endpoints_find_planted_faults_better_than_a_fixed_threshold() -> No
     assert total(mine).f1 > total(fixed).f1 + 0.3
     missed = {fault["kind"] for fault in faults} - {kind for kind in KINDS if mine[kind].right}
     assert not missed
+
+
+def test_the_drift_of_the_demo_is_told_as_soon_as_a_week_of_its_history_is_there() -> None:
+    now_ms = int(END.timestamp() * 1000)
+
+    def past(days: int, end: datetime) -> Homes:
+        span = round(end.timestamp() * 1000), days * 86_400, days * 144 * HOMES
+        return Homes(
+            Schedule.history(*span, HOMES),
+            homes=HOMES,
+            seed=3,
+            plant=lambda city: Planted(city, story(city, now_ms, now_ms)),
+        )
+
+    recent, older = past(1, END), past(29, END - timedelta(days=1))
+    with judged() as sandbox:
+        sandbox.start(END)
+        sandbox.given("readings", recent.take(144 * HOMES).body)
+        before = sandbox.answer("suspected_sensors", hours=2)
+        sandbox.given("readings", older.take(7 * 144 * HOMES).body)
+        told = {(r["home_id"], r["suspect"]) for r in sandbox.answer("suspected_sensors", hours=2)}
+    (drift,) = recent.faults()
+    assert before == [], "no other week is known yet"
+    assert drift["kind"] == "drift"
+    assert drift["start"] == "2026-11-18T14:00:00.000Z"
+    assert told == {(drift["home_id"], "drift")}
 
 
 def test_an_alarm_is_right_in_its_place_hour_and_kind_only() -> None:

@@ -38,6 +38,10 @@ def test_a_project_without_alert_or_endpoint_has_found_nothing(tmp_path: Path) -
         told = found(platform, [{"kind": kind, **_FAULT} for kind in _KINDS])
     assert [fault["kind"] for fault in told] == list(_KINDS)
     assert not any(fault["found"] for fault in told), told
+    whys = {fault["kind"]: fault["why"] for fault in told}
+    assert "has not fired" in whys["overheating"]
+    assert "no gold of this project" in whys["drift"]
+    assert all(whys.values())
 
 
 def test_what_an_alert_and_an_endpoint_say_is_found(tmp_path: Path) -> None:

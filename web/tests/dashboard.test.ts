@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { tableOf } from '../src/lib/dashboard/cells.ts';
+import { reserved } from '../src/lib/dashboard/reserve.ts';
 import { sentenceOf } from '../src/lib/dashboard/sentence.ts';
 import { shaped, specOf, timeOf } from '../src/lib/dashboard/shape.ts';
 import { drawn, endsOf, follows, momentOf, spanName, wider } from '../src/lib/dashboard/span.ts';
@@ -109,4 +110,14 @@ test('a table writes times as times and identifiers as they are', () => {
 	assert.deepEqual(table.map(({ name, numeric }) => [name, numeric]), [['home id', true], ['since', false], ['kw', true], ['rows', true]]);
 	assert.deepEqual([table[0]?.cells[0], table[2]?.cells[0], table[3]?.cells[0]], ['1007', '1.25', '12,000']);
 	assert.match(table[1]?.cells[0] ?? '', /\d\d:\d\d/);
+});
+
+test('a panel reserves what its picture, its sentence and its legend will take', () => {
+	const panel = { kind: 'line', by: '', width: 8, description: '' } as Panel;
+	const plain = reserved(panel, 220);
+	assert.ok(plain > 220);
+	assert.ok(reserved({ ...panel, by: 'region' }, 220) > plain, 'several names take more lines');
+	assert.ok(reserved({ ...panel, kind: 'gauge' }, 220) < plain, 'a gauge has no legend');
+	assert.ok(reserved({ ...panel, kind: 'stat' }, 220) < 100, 'a figure is as high as a figure, whatever its row');
+	assert.equal(reserved(panel, 320) - plain, 100);
 });

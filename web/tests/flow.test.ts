@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { hopsOf, holds, idOfTile, serverAt, syncOf, tileFor } from '../src/lib/flow/follow.ts';
-import { downstream, layGraph, lineage, ordered, paceOf } from '../src/lib/flow/graph.ts';
+import { clipOf, downstream, layGraph, lineage, ordered, paceOf } from '../src/lib/flow/graph.ts';
 import { graphSentence, headline, keeps, kindLine, toneOf } from '../src/lib/flow/words.ts';
 import type { FlowFigure, FlowGraph, FlowNode, Passage } from '../src/lib/live/types.ts';
 import { pieces } from '../src/lib/ui/sql.ts';
@@ -51,6 +51,18 @@ test('columns keep the order of the flow, and nothing lies over another or outsi
 	assert.deepEqual(edges, edges.toSorted((a, b) => a - b));
 	const below = [...laid.boxes].filter(([, box]) => box.x < laid.free.width).map(([, box]) => box.y + box.height);
 	assert.ok(laid.free.y >= Math.max(...below), 'the free room is free');
+});
+
+test('the room between two cards of a column shows no wire that runs behind them', () => {
+	const laid = layGraph(GRAPH, 1100);
+	const stacks = Map.groupBy(laid.boxes.values(), (box) => box.x);
+	assert.equal(laid.covered.length, stacks.size);
+	for (const [x, boxes] of stacks) {
+		const hole = laid.covered.find((box) => box.x === x);
+		assert.ok(hole && hole.y <= Math.min(...boxes.map((box) => box.y)));
+		assert.equal(hole.y + hole.height, Math.max(...boxes.map((box) => box.y + box.height)), 'under the last one there is nothing to hide behind');
+	}
+	assert.equal(clipOf(laid).match(/M/g)?.length, 1 + stacks.size);
 });
 
 test('a graph with a wire to nowhere and one of thirty in a column are laid out as well', () => {

@@ -22,24 +22,26 @@ from_silver:
 -- The hour is the first of the key: what lands now is of one hour of the week, so that FINAL has to
 -- merge that one alone and takes the others as they are. In the other order judging a day of all homes
 -- took twice as long. Parts that a bulk of history leaves behind are merged after ten minutes.
+-- It is small and always read as a whole: what the engine packs by default is unpacked in half of the
+-- time that ZSTD takes, for 8 MB instead of 4 at a thousand homes.
 -- Energy is normed by the hour and not by the reading: a device that reports each second and one that
 -- reports each five minutes draw the same in an hour. `hours` knows which hours are in.
 CREATE TABLE IF NOT EXISTS home_baseline
 (
-    home_id             UInt32 CODEC(Delta, ZSTD(1)),
+    home_id             UInt32,
     hour_of_week        UInt8, -- 0 is Monday 00:00
-    readings            SimpleAggregateFunction(sum, UInt64) CODEC(T64, ZSTD(1)),
-    hours               AggregateFunction(groupBitmap, UInt32) CODEC(ZSTD(1)), -- hours since 1970
-    energy_sum          SimpleAggregateFunction(sum, Int64) CODEC(ZSTD(1)), -- 0.001 Wh
-    temperature_count   SimpleAggregateFunction(sum, UInt64) CODEC(T64, ZSTD(1)),
-    temperature_sum     SimpleAggregateFunction(sum, Int64) CODEC(ZSTD(1)), -- 0.01 °C
-    temperature_squares SimpleAggregateFunction(sum, Int64) CODEC(ZSTD(1)),
-    voltage_count       SimpleAggregateFunction(sum, UInt64) CODEC(T64, ZSTD(1)),
-    voltage_sum         SimpleAggregateFunction(sum, Int64) CODEC(ZSTD(1)), -- 0.1 V
-    voltage_squares     SimpleAggregateFunction(sum, Int64) CODEC(ZSTD(1)),
-    vibration_count     SimpleAggregateFunction(sum, UInt64) CODEC(T64, ZSTD(1)),
-    vibration_sum       SimpleAggregateFunction(sum, Int64) CODEC(ZSTD(1)), -- 0.001 mm/s RMS
-    vibration_squares   SimpleAggregateFunction(sum, Int64) CODEC(ZSTD(1))
+    readings            SimpleAggregateFunction(sum, UInt64),
+    hours               AggregateFunction(groupBitmap, UInt32), -- hours since 1970
+    energy_sum          SimpleAggregateFunction(sum, Int64), -- 0.001 Wh
+    temperature_count   SimpleAggregateFunction(sum, UInt64),
+    temperature_sum     SimpleAggregateFunction(sum, Int64), -- 0.01 °C
+    temperature_squares SimpleAggregateFunction(sum, Int64),
+    voltage_count       SimpleAggregateFunction(sum, UInt64),
+    voltage_sum         SimpleAggregateFunction(sum, Int64), -- 0.1 V
+    voltage_squares     SimpleAggregateFunction(sum, Int64),
+    vibration_count     SimpleAggregateFunction(sum, UInt64),
+    vibration_sum       SimpleAggregateFunction(sum, Int64), -- 0.001 mm/s RMS
+    vibration_squares   SimpleAggregateFunction(sum, Int64)
 )
 ENGINE = AggregatingMergeTree
 ORDER BY (hour_of_week, home_id)

@@ -5,6 +5,7 @@ grain: hour and home
 
 -- A view. Weather moves all rooms of a region, and no home reports the outside: what the region's homes
 -- share in departing from their norms stands in for it. Fewer than five homes share nothing.
+-- The hour of the week follows from the hour; named, conditions on it reach the norms.
 CREATE VIEW IF NOT EXISTS home_departures AS
 SELECT
     *,
@@ -13,4 +14,4 @@ SELECT
     temperature_norm + shared AS expected,
     room - expected AS departure
 FROM judged_hours
-WINDOW region_hour AS (PARTITION BY region, hour);
+WINDOW region_hour AS (PARTITION BY region, hour, hour_of_week);

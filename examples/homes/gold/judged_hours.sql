@@ -7,12 +7,14 @@ grain: hour and home
 -- judged hour itself, by subtraction; it is NULL where the home has no other week. The band is how far
 -- single readings lie from their norm, over the whole week: one figure a home and channel, so that
 -- three weeks are enough to know it; it is held to at least the sensor's grain.
+-- Who judges a few hours names their `hour_of_week` as well: then the norms of these alone are read.
 -- `room` is the hour's temperature without its highest and its lowest reading: a single wild one is
 -- not taken for a warm room.
 CREATE VIEW IF NOT EXISTS judged_hours AS
 SELECT
     h.home_id AS home_id,
     h.hour AS hour,
+    b.hour_of_week AS hour_of_week,
     h.region AS region,
     h.readings AS readings,
     h.n_t AS temperature_readings,

@@ -18,6 +18,9 @@ columns:
   weeks: other weeks that make the norm
   since_ms: first such hour of that home and channel among those asked for, epoch ms
 */
+WITH
+    (toDayOfWeek(now('UTC')) - 1) * 24 + toHour(now('UTC')) AS last_of_week,
+    last_of_week - {hours:UInt32} AS first_of_week
 SELECT
     home_id,
     toUnixTimestamp(hour) * 1000 AS hour_ms,
@@ -34,6 +37,7 @@ FROM
     SELECT *
     FROM judged_hours
     WHERE hour > now('UTC') - toIntervalHour({hours:UInt32})
+        AND (hour_of_week BETWEEN first_of_week AND last_of_week OR hour_of_week >= first_of_week + 168)
         AND ({home_id:UInt32} = 0 OR home_id = {home_id:UInt32})
 )
 ARRAY JOIN [

@@ -20,6 +20,9 @@ columns:
 */
 -- Weather and the grid move all homes of a region alike; what only one home does is its own.
 -- Fewer than five homes are no peers.
+WITH
+    (toDayOfWeek(now('UTC')) - 1) * 24 + toHour(now('UTC')) AS last_of_week,
+    last_of_week - {hours:UInt32} AS first_of_week
 SELECT
     home_id,
     region,
@@ -50,7 +53,13 @@ FROM
             judged.4 AS grain,
             judged.5 AS samples,
             quantileExact(0.5)(mean - norm) OVER (PARTITION BY region, hour, channel) AS shared
-        FROM (SELECT * FROM judged_hours WHERE hour > now('UTC') - toIntervalHour({hours:UInt32}))
+        FROM
+        (
+            SELECT *
+            FROM judged_hours
+            WHERE hour > now('UTC') - toIntervalHour({hours:UInt32})
+                AND (hour_of_week BETWEEN first_of_week AND last_of_week OR hour_of_week >= first_of_week + 168)
+        )
         ARRAY JOIN [
             ('temperature', temperature, temperature_norm, 0.25, temperature_readings),
             ('voltage', voltage, voltage_norm, 0.5, voltage_readings),

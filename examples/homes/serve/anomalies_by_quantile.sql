@@ -19,7 +19,11 @@ columns:
   samples: hours that make the quartiles
   since_ms: first such hour of that home and channel among those asked for, epoch ms
 */
-WITH toStartOfHour(now('UTC')) AS this_hour
+WITH
+    toStartOfHour(now('UTC')) AS this_hour,
+    greatest(quartiles[3] - quartiles[1], grain) AS range,
+    quartiles[1] - {fences:Float64} * range AS low_fence,
+    quartiles[3] + {fences:Float64} * range AS high_fence
 SELECT
     home_id,
     toUnixTimestamp(judged.1) * 1000 AS hour_ms,
@@ -35,13 +39,12 @@ FROM
 (
     SELECT
         home_id,
-        channel,
-        quantilesExact(0.25, 0.5, 0.75)(at.2) AS quartiles,
-        greatest(quartiles[3] - quartiles[1], grain) AS range,
-        quartiles[1] - {fences:Float64} * range AS low_fence,
-        quartiles[3] + {fences:Float64} * range AS high_fence,
-        count() AS samples,
-        groupArrayIf(at, at.1 > now('UTC') - toIntervalHour({hours:UInt32})) AS asked
+        quantilesExact(0.25, 0.5, 0.75)(temperature) AS temperatures,
+        quantilesExact(0.25, 0.5, 0.75)(energy) AS energies,
+        quantilesExact(0.25, 0.5, 0.75)(voltage) AS voltages,
+        quantilesExact(0.25, 0.5, 0.75)(vibration) AS vibrations,
+        [count(temperature), count(energy), count(voltage), count(vibration)] AS counts,
+        groupArrayIf((hour, temperature, energy, voltage, vibration), hour > now('UTC') - toIntervalHour({hours:UInt32})) AS asked
     FROM
     (
         SELECT
@@ -56,14 +59,15 @@ FROM
         WHERE hour > now('UTC') - toIntervalDay({days:UInt16})
             AND ({home_id:UInt32} = 0 OR home_id = {home_id:UInt32})
     )
-    ARRAY JOIN
-        ['temperature', 'energy', 'voltage', 'vibration'] AS channel,
-        [(hour, temperature), (hour, energy), (hour, voltage), (hour, vibration)] AS at,
-        [0.1, 20, 0.2, 0.01] AS grain -- a home that never changes has a range all the same
-    WHERE at.2 IS NOT NULL
-    GROUP BY home_id, channel, grain
+    GROUP BY home_id
 )
-ARRAY JOIN asked AS judged
-WHERE judged.2 < low_fence OR judged.2 > high_fence
+ARRAY JOIN
+    ['temperature', 'energy', 'voltage', 'vibration'] AS channel,
+    [temperatures, energies, voltages, vibrations] AS quartiles,
+    [0.1, 20, 0.2, 0.01] AS grain, -- a home that never changes has a range all the same
+    counts AS samples,
+    [arrayMap(x -> (x.1, x.2), asked), arrayMap(x -> (x.1, x.3), asked),
+     arrayMap(x -> (x.1, x.4), asked), arrayMap(x -> (x.1, x.5), asked)] AS hours
+ARRAY JOIN arrayFilter(x -> ifNull(x.2 < low_fence OR x.2 > high_fence, false), hours) AS judged
 ORDER BY hour_ms DESC, beyond DESC, home_id, channel
 LIMIT 10000

@@ -21,6 +21,8 @@ columns:
 */
 WITH
     now('UTC') AS at,
+    (toDayOfWeek(at) - 1) * 24 + toHour(at) AS last_of_week,
+    last_of_week - {hours:UInt32} AS first_of_week,
     -- A room that warms within the hour spreads its readings, a few wild ones do not.
     -- Read twice: kept, it is planned once.
     odd AS MATERIALIZED
@@ -32,7 +34,9 @@ WITH
             furthest > greatest(5 * temperature_band, 2.5) AND furthest > 2.6 * temperature_spread AS wild,
             abs(departure) > greatest(3 * temperature_band, 1) AS far
         FROM home_departures
-        WHERE hour > at - toIntervalHour({hours:UInt32}) AND (wild OR far OR temperature_max = temperature_min)
+        WHERE hour > at - toIntervalHour({hours:UInt32})
+            AND (hour_of_week BETWEEN first_of_week AND last_of_week OR hour_of_week >= first_of_week + 168)
+            AND (wild OR far OR temperature_max = temperature_min)
     ),
     -- The rest of the hour is as warm as it should be, and as it was.
     wild AND abs(departure) < 1.5 AND abs(change) < 0.15 * furthest AS spiky
@@ -73,7 +77,9 @@ INNER JOIN
             max(temperature_max) OVER three_hours = min(temperature_min) OVER three_hours
                 AND readings_3h >= 12 AND count() OVER three_hours = 3 AS still
         FROM judged_hours
-        WHERE hour > at - toIntervalHour({hours:UInt32} + 51) AND home_id IN (SELECT home_id FROM odd)
+        WHERE hour > at - toIntervalHour({hours:UInt32} + 51)
+            AND (hour_of_week BETWEEN first_of_week - 51 AND last_of_week OR hour_of_week >= first_of_week - 51 + 168)
+            AND home_id IN (SELECT home_id FROM odd)
         WINDOW three_hours AS (PARTITION BY home_id ORDER BY at_s RANGE BETWEEN 7200 PRECEDING AND CURRENT ROW)
     )
     WINDOW two_days AS (PARTITION BY home_id ORDER BY at_s RANGE BETWEEN 172800 PRECEDING AND CURRENT ROW)

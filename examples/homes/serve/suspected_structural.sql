@@ -18,7 +18,10 @@ columns:
   weeks: other weeks that make the norm
   since_ms: first such hour of that home among those asked for, epoch ms
 */
-WITH now('UTC') AS at
+WITH
+    now('UTC') AS at,
+    (toDayOfWeek(at) - 1) * 24 + toHour(at) AS last_of_week,
+    last_of_week - {hours:UInt32} AS first_of_week
 SELECT
     home_id,
     toUnixTimestamp(hour) * 1000 AS hour_ms,
@@ -56,6 +59,7 @@ FROM
                 level / norm - 1 AS excess
             FROM judged_hours
             WHERE hour > at - toIntervalHour({hours:UInt32} + 89)
+                AND (hour_of_week BETWEEN first_of_week - 89 AND last_of_week OR hour_of_week >= first_of_week - 89 + 168)
                 AND vibration IS NOT NULL AND vibration_norm IS NOT NULL
                 AND home_id IN
                 (
@@ -63,6 +67,7 @@ FROM
                     SELECT home_id
                     FROM judged_hours
                     WHERE hour > at - toIntervalHour({hours:UInt32} + 6)
+                        AND (hour_of_week BETWEEN first_of_week - 6 AND last_of_week OR hour_of_week >= first_of_week - 6 + 168)
                         AND ({home_id:UInt32} = 0 OR home_id = {home_id:UInt32})
                         AND vibration - vibration_norm > 1.6 * vibration_band
                 )

@@ -18,6 +18,9 @@ columns:
   weeks: other weeks that make the norm
   since_ms: first such hour of that home among those asked for, epoch ms
 */
+WITH
+    (toDayOfWeek(now('UTC')) - 1) * 24 + toHour(now('UTC')) AS last_of_week,
+    last_of_week - {hours:UInt32} AS first_of_week
 SELECT
     home_id,
     toUnixTimestamp(hour) * 1000 AS hour_ms,
@@ -32,6 +35,7 @@ SELECT
     min(hour_ms) OVER (PARTITION BY home_id) AS since_ms
 FROM judged_hours
 WHERE hour > now('UTC') - toIntervalHour({hours:UInt32})
+    AND (hour_of_week BETWEEN first_of_week AND last_of_week OR hour_of_week >= first_of_week + 168)
     AND ({home_id:UInt32} = 0 OR home_id = {home_id:UInt32})
     AND voltage_norm - voltage_min > greatest(5 * voltage_band, 8)
 ORDER BY hour_ms DESC, sigma, home_id

@@ -24,6 +24,8 @@ columns:
 */
 WITH
     now('UTC') AS at,
+    (toDayOfWeek(at) - 1) * 24 + toHour(at) AS last_of_week,
+    last_of_week - {hours:UInt32} AS first_of_week,
     -- Read twice: kept, it is planned once. Each named column of a view costs planning as well.
     far_off AS MATERIALIZED
     (
@@ -31,7 +33,9 @@ WITH
             home_id, region, hour, room, expected, departure, temperature_band,
             temperature_min, temperature_max, temperature_readings, energy, peers, weeks
         FROM home_departures
-        WHERE hour > at - toIntervalHour({hours:UInt32}) AND abs(departure) > greatest(3 * temperature_band, 1)
+        WHERE hour > at - toIntervalHour({hours:UInt32})
+            AND (hour_of_week BETWEEN first_of_week AND last_of_week OR hour_of_week >= first_of_week + 168)
+            AND abs(departure) > greatest(3 * temperature_band, 1)
     )
 SELECT
     home_id,
@@ -72,7 +76,9 @@ INNER JOIN
             room - temperature_norm AS own,
             own - first_value(own) OVER three_hours AS step
         FROM judged_hours
-        WHERE hour > at - toIntervalHour({hours:UInt32} + 51) AND home_id IN (SELECT home_id FROM far_off)
+        WHERE hour > at - toIntervalHour({hours:UInt32} + 51)
+            AND (hour_of_week BETWEEN first_of_week - 51 AND last_of_week OR hour_of_week >= first_of_week - 51 + 168)
+            AND home_id IN (SELECT home_id FROM far_off)
         WINDOW three_hours AS (PARTITION BY home_id ORDER BY at_s RANGE BETWEEN 10800 PRECEDING AND CURRENT ROW)
     )
     WINDOW two_days AS (PARTITION BY home_id ORDER BY at_s RANGE BETWEEN 172800 PRECEDING AND CURRENT ROW)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,10 +12,12 @@ import typer
 from penstock.cli.place import HERE, DataPath, EnginePort, Port, again, examples, find
 from penstock.cli.running import DEMO
 from penstock.cli.terminal import Json, emit, say
+from penstock.errors import RefusedChangeError
 from penstock.settings import Settings, duration
 
 if TYPE_CHECKING:
     import threading
+    from collections.abc import Iterator
 
     from penstock.cli.place import Place
 
@@ -39,7 +43,11 @@ def demo(
     place = find(examples(), data or _folder(), port=port, engine_port=engine_port)
     platform = Platform(place.project, place.settings, place.data)
     account: dict[str, Any] = {}
-    with claim(platform, place) as listener, started(platform, place):
+    with (
+        _of_this_version(place, data),
+        claim(platform, place) as listener,
+        started(platform, place),
+    ):
         running = Demo(platform, place.url, homes=homes, history=history)
 
         def until(stopping: threading.Event) -> None:
@@ -52,6 +60,26 @@ def demo(
 
         serve(platform, listener, until=until)
     _report(account, again(HERE, data), as_json=json)
+
+
+@contextmanager
+def _of_this_version(place: Place, data: Path | None) -> Iterator[None]:
+    """Where data of an older demo cannot become what the files say now, tell how to begin anew.
+
+    Raises:
+        RefusedChangeError: as raised within. Its own way out is for who may change the files, and
+            `penstock plan` would be asked about another project.
+    """
+    try:
+        yield
+    except RefusedChangeError as error:
+        folder = shlex.quote(str(data or _folder()))
+        raise RefusedChangeError(
+            f"another version of the demo, or of its files, made {place.data}, and this one "
+            f"cannot go on with it: {error.what}",
+            next_step=f"`penstock reset --data {folder}` removes it, after showing what goes, and "
+            f"`penstock demo{again(HERE, data)}` begins anew; or keep it: --data ANOTHER",
+        ) from error
 
 
 def _folder() -> Path:
@@ -75,8 +103,9 @@ def _report(account: dict[str, Any], options: str, *, as_json: bool) -> None:
     told = sorted(account["faults"], key=lambda fault: bool(fault["found"]))
     newest = {fault["kind"]: fault for fault in told}
     for kind, fault in newest.items():
-        what = f"{kind} of home {fault['home_id']} since {fault['start'][11:19]}"
-        say(f"  {what}: {fault['evidence'] or 'not found yet'} ({fault['by']})")
+        since = fault["start"][:19].replace("T", " ")
+        what = f"{kind} of home {fault['home_id']} since {since}"
+        say(f"  {what}: {fault['evidence'] or 'not found yet: ' + fault['why']} ({fault['by']})")
     more = "examples/homes/README.md tells more"
     say(f"  next: penstock demo{options} goes on where this ended; {more}")
     if not ok:

@@ -72,11 +72,16 @@ def export(
 
 
 def _remove_others(out: Path, documents: Collection[str]) -> list[str]:
-    """Remove dashboards of ours that are not among these; gives their names. Others' stay."""
+    """Remove dashboards of ours that are not among these; gives their names.
+
+    Others' stay, and so do copies of ours that somebody saved there: they have another uid.
+    """
     import json
 
+    from penstock.project import grafana
+
     gone = []
-    for path in sorted(out.glob("dashboards/**/*.json")):
+    for path in sorted(out.glob("dashboards/*/*.json")):
         name = path.relative_to(out).as_posix()
         if name in documents:
             continue
@@ -84,7 +89,8 @@ def _remove_others(out: Path, documents: Collection[str]) -> list[str]:
             found = json.loads(path.read_text("utf-8"))
         except ValueError:
             continue
-        if isinstance(found, dict) and "penstock" in (found.get("tags") or ()):
+        ours = grafana.dashboard_uid(path.parent.name, path.stem)
+        if isinstance(found, dict) and found.get("uid") == ours:
             path.unlink()
             gone.append(name)
     return gone

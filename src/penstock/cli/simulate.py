@@ -55,7 +55,8 @@ _Late = Annotated[float, typer.Option(help="Share of rows that are 1 to 30 minut
 _Duplicates = Annotated[float, typer.Option(help="Share of rows that are sent twice.")]
 _Malformed = Annotated[float | None, typer.Option(help="Share of bad rows (0.0002; history: 0).")]
 _Faults = Annotated[
-    str, typer.Option(help="What breaks: story, all, or kinds such as drift,spikes:3.")
+    str,
+    typer.Option(help="What breaks: story (:TIME of its first run), all, or drift,spikes:3."),
 ]
 _Replay = Annotated[
     bool, typer.Option("--replay", help="Send, late and at once, what a fault kept back before.")
@@ -138,7 +139,7 @@ def simulate(
         seed=seed,
         faults=Faults(late=late, duplicates=duplicates, malformed=_bad(malformed, amount)),
         serial=serial,
-        plant=_plant(faults, seed, schedule, replay=replay),
+        plant=_plant(faults, seed, schedule, past=history is not None, replay=replay),
     )
     stream.skip(skip)
     _play(stream, target, amount)
@@ -204,13 +205,14 @@ def _bad(share: float | None, amount: _Amount) -> float:
 
 
 def _plant(
-    faults: str, seed: int, schedule: Schedule, *, replay: bool
+    faults: str, seed: int, schedule: Schedule, *, past: bool, replay: bool
 ) -> Callable[[City], Planted] | None:
     """What gives a city the faults that are asked for; None where none are."""
     from penstock.simulate.planted import STORY, Planted, plan, story, wanted
 
-    amounts = {} if faults == STORY else wanted(faults)
-    if replay and faults != STORY and "outage" not in amounts:
+    told, _, since = faults.partition(":")
+    amounts = {} if told == STORY else wanted(faults)
+    if replay and told != STORY and "outage" not in amounts:
         raise UsageError(
             "--replay sends what an outage kept back, and none is planted",
             next_step="the same words as before, with --faults outage among them, and --replay",
@@ -220,11 +222,17 @@ def _plant(
             f"a replay, and faults other than {STORY}, are of a time that ends",
             next_step="--for 10m, --rows 100000 or --history 30d",
         )
-    if faults == STORY:
-        return lambda city: Planted(city, story(city, schedule.start_ms), replay=replay)
-    if not amounts or schedule.readings is None:
+    start_ms = schedule.start_ms
+    end_ms = start_ms + int((schedule.readings or 0) * schedule.period_ms)
+    if told == STORY:
+        # A history ends where the story begins; only what creeps reaches into it.
+        begins_ms = end_ms if past else start_ms
+        since_ms = _epoch_ms(since) if since else begins_ms
+        begins_ms = max(begins_ms, since_ms)
+        return lambda city: Planted(city, story(city, begins_ms, since_ms), replay=replay)
+    if not amounts:
         return None
-    span = schedule.start_ms, schedule.start_ms + int(schedule.readings * schedule.period_ms)
+    span = start_ms, end_ms
     return lambda city: Planted(city, plan(city, seed, amounts, span), replay=replay)
 
 

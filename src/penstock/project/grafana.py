@@ -52,10 +52,15 @@ def _short(uid: str) -> str:
     return f"{uid[: _LONGEST_UID - 9]}-{told_apart}"
 
 
+def dashboard_uid(domain: str, name: str) -> str:
+    """What a dashboard is called in Grafana, which no copy of it is."""
+    return _short(f"penstock-{domain}-{name}")
+
+
 def dashboard(found: Dashboard) -> dict[str, Any]:
     """The whole document."""
     return {
-        "uid": _short(f"penstock-{found.domain}-{found.name}"),
+        "uid": dashboard_uid(found.domain, found.name),
         "title": found.title,
         "description": found.description,
         "tags": ["penstock", found.domain],

@@ -100,10 +100,8 @@ class Alerting:
         project = self.project
         if self._swept is project:
             return
-        now, there = (
-            time.time_ns() // 1_000_000,
-            {(a.query.domain, a.name) for a in project.alerts()},
-        )
+        now = time.time_ns() // 1_000_000
+        there = {(a.query.domain, a.name) for a in project.alerts()}
         for domain, name in self.incidents.counts().keys() - there:
             opened = self.incidents.open(domain, name)
             told = self.incidents.told(incident.id for incident in opened)

@@ -64,7 +64,9 @@ class Demo:
         plan = self._plan()
         for name in _SENDERS:
             self._truth_file(name).unlink(missing_ok=True)
-        live = self._spawn("live", ["--homes", str(self.homes), "--faults", "story"])
+        # What creeps away began before the first run and goes on; the history has it, too.
+        self._faults = ["--faults", f"story:{plan['until']}"]
+        live = self._spawn("live", ["--homes", str(self.homes), *self._faults])
         self._senders.append(live)
         self._replayer = threading.Thread(target=self._replay, args=(live,), daemon=True)
         self._replayer.start()
@@ -104,7 +106,7 @@ class Demo:
             if rows - sent < plan["homes"]:  # each home gets the same number of them
                 continue
             words = ["--history", f"{days}d", "--start", end.isoformat(), "--rows", str(rows)]
-            words += ["--rate", str(HISTORY_RATE), "--homes", str(plan["homes"])]
+            words += ["--rate", str(HISTORY_RATE), "--homes", str(plan["homes"]), *self._faults]
             self._senders.append(self._spawn(name, [*words, "--skip", str(sent)]))
         self.platform.history = self._progress
 
@@ -165,7 +167,7 @@ class Demo:
                 break
         if not rows:
             return
-        words = ["--homes", str(self.homes), "--faults", "story", "--replay"]
+        words = ["--homes", str(self.homes), *self._faults, "--replay"]
         replay = self._spawn("late", [*words, "--start", truth["start"], "--rows", str(rows)])
         try:
             replay.wait(_END)

@@ -2,7 +2,7 @@
 
 An overheating home by the incidents of its alert, records of a wrong type by the dead letters, what
 creeps away by the endpoint of suspected sensors, what came late by the gold that has it all the
-same. Each fault is listed, found or not.
+same. Each fault is listed, found or not, and where it is not, with the reason.
 """
 
 from __future__ import annotations
@@ -23,15 +23,26 @@ if TYPE_CHECKING:
 _ALERT, _ENDPOINT = "overheating", "suspected_sensors"
 _LATE_MS = 60_000  # an alert may fire so long after a fault has ended
 _LATE: Final = resources.files("penstock.runtime").joinpath("late.sql").read_text("utf-8")
+_HOURS = "2"  # back, that the endpoint is asked for
+_NORMED = (
+    "SELECT countIf(temperature_norm IS NOT NULL) AS normed, count() AS hours FROM judged_hours "
+    "WHERE home_id = {home:UInt32} AND hour > now('UTC') - toIntervalHour({hours:UInt32})"
+)
 _LETTERS = (
     "SELECT count() AS rows FROM raw_sensors WHERE _error != '' "
     "AND JSONExtractUInt(_raw, 'home_id') = {home:UInt32} "
     "AND _ingested_at >= fromUnixTimestamp64Milli({start:Int64}, 'UTC')"
 )
 
+_WAITS = {
+    "overheating": f"the alert {_ALERT} has not fired: it does so some 20 s after the fault began",
+    "wrong_type": "none of its records has landed",
+    "delayed": "what was kept back has not landed: it is sent 45 s into the run",
+}
+
 
 def found(platform: Platform, faults: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The faults of a truth file, each with `found`, `by` (what tells) and `evidence`.
+    """The faults of a truth file, each with `found`, `by` (what tells), `evidence` and `why` not.
 
     Args:
         platform: of any project; what it has neither alert nor endpoint for is not found.
@@ -51,8 +62,25 @@ def found(platform: Platform, faults: Iterable[Mapping[str, Any]]) -> list[dict[
     told = []
     for fault in faults:
         by, evidence = looks.get(fault["kind"], lambda _: ("", ""))(fault)
-        told.append({**fault, "found": bool(evidence), "by": by, "evidence": evidence})
+        why = "" if evidence else _why_not(platform, fault)
+        told.append({**fault, "found": bool(evidence), "by": by, "evidence": evidence, "why": why})
     return told
+
+
+def _why_not(platform: Platform, fault: Mapping[str, Any]) -> str:
+    """What a fault that was not found waits for."""
+    if fault["kind"] != "drift":
+        return _WAITS.get(fault["kind"], "nothing in this project looks for it")
+    params = {"home": str(fault["home_id"]), "hours": _HOURS}
+    for row in _asked(platform, _NORMED, params):
+        if int(row["normed"]):
+            return "the home's last hours are not far enough from what it does otherwise"
+        if int(row["hours"]):
+            return (
+                "no other week of the home has landed to tell what it does otherwise: that is in "
+                "the history, which fills in the background (--no-history leaves it out)"
+            )
+    return "no gold of this project has judged the home's last hours"
 
 
 def _incident(fault: Mapping[str, Any], incidents: Iterable[Mapping[str, Any]]) -> tuple[str, str]:
@@ -72,8 +100,8 @@ def _letters(platform: Platform, fault: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _suspected(platform: Platform, fault: Mapping[str, Any]) -> tuple[str, str]:
-    """Needs some weeks of the home's own history to know what it does otherwise."""
-    params = {"hours": "2", "home_id": str(fault["home_id"])}
+    """Needs another week of the home's own history to know what it does otherwise."""
+    params = {"hours": _HOURS, "home_id": str(fault["home_id"])}
     rows: list[dict[str, Any]] = []
     for endpoint in (e for e in platform.project.endpoints() if e.name == _ENDPOINT):
         with suppress(EngineError):  # what can't be asked has found nothing

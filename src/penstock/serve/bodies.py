@@ -14,12 +14,12 @@ def read_object(body: bytes) -> dict[str, Any]:
     """A body's JSON object.
 
     Raises:
-        ValueError: it is none, it is nested beyond reading, or a text of it holds a NUL or half a
-            surrogate pair, which nothing else can be sent.
+        ValueError: it is none, it is nested beyond reading, or it holds what nothing else can be
+            sent: a number that is none or infinite, a NUL, half a surrogate pair.
     """
     try:
         found = json.loads(body)
-        text = json.dumps(found, ensure_ascii=False)
+        text = json.dumps(found, ensure_ascii=False, allow_nan=False)
     except RecursionError:
         raise ValueError("it is nested too deep") from None
     if not isinstance(found, dict):

@@ -30,6 +30,7 @@ _MOST_KEPT = 32
 # How long an outlook is given again: it reads every dead letter, and to the cache of answers its
 # scratch table is a write. With no new dead letter, only what bronze lets go by age may change it.
 _FRESH_S, _SAME_S = 10.0, 60.0
+_REFUSED_S = 2.0  # how long a refusal is given again, or as long as it took to come
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,20 +46,29 @@ class _Outlook:
 
     def holds(self, rules: tuple[int, int], dead: int) -> bool:
         """Whether it may be given again."""
-        same = self.dead == dead and self.refused is None
-        # What takes long is done seldom: at most a tenth of the time goes into it.
-        kept = max(_SAME_S if same else _FRESH_S, 9 * self.took)
+        if self.refused is not None:
+            kept = max(_REFUSED_S, self.took)
+        else:  # what takes long is done seldom: at most a tenth of the time goes into it
+            kept = max(_SAME_S if self.dead == dead else _FRESH_S, 9 * self.took)
         return self.rules == rules and time.monotonic() - self.made <= kept
 
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """Groups or a list: by which rules, of how many, when, and the document."""
+    """Groups or a list: by which rules, of how many, when, how long it took, what came of it."""
 
     rules: tuple[int, int]
     dead: int
     made: float
-    document: dict[str, Any]
+    took: float
+    document: dict[str, Any] = field(default_factory=dict)
+    refused: PenstockError | None = None
+
+    def holds(self, rules: tuple[int, int], dead: int) -> bool:
+        """Whether it may be given again."""
+        kept = _KEPT_S if self.refused is None else max(_REFUSED_S, self.took)
+        same = (self.rules, self.dead) == (rules, dead)
+        return same and time.monotonic() - self.made <= kept
 
 
 class Letters:
@@ -126,16 +136,14 @@ class Letters:
         async with self._asking:
             rules = await asyncio.to_thread(self._rules)
             dead = await asyncio.to_thread(self._dead, "", "")
-            kept, now = self._kept.pop(asked, None), time.monotonic()
-            if (
-                kept is None
-                or (kept.rules, kept.dead) != (rules, dead)
-                or now - kept.made > _KEPT_S
-            ):
-                kept = _Kept(rules, dead, now, await asyncio.to_thread(read))
+            kept = self._kept.pop(asked, None)
+            if kept is None or not kept.holds(rules, dead):
+                kept = await asyncio.to_thread(_read, read, rules, dead)
             self._kept[asked] = kept
             while len(self._kept) > _MOST_KEPT:
                 del self._kept[next(iter(self._kept))]
+        if kept.refused is not None:
+            raise kept.refused
         return kept.document
 
     async def one(self, request: Request) -> Response:
@@ -223,6 +231,17 @@ class Letters:
             for s in self._status()["sources"]
             if domain in ("", s["domain"]) and source in ("", s["source"])
         )
+
+
+def _read(read: Callable[[], dict[str, Any]], rules: tuple[int, int], dead: int) -> _Kept:
+    """Read it, or keep why that was refused: who waits in line must not wait for that again."""
+    began, document, refused = time.monotonic(), {}, None
+    try:
+        document = read()
+    except PenstockError as error:
+        refused = error
+    now = time.monotonic()
+    return _Kept(rules, dead, now, now - began, document, refused)
 
 
 def _limit(asked: Any) -> int:  # noqa: ANN401 - Starlette's mapping

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
     from penstock.simulate.city import City
 
+_DAY_MS = 86_400_000
 _HOUR_MS = 3_600_000
 _MINUTE_MS = 60_000
 _SECOND_MS = 1000
@@ -247,19 +248,25 @@ class Planted:
         _add(values, "energy", rows, heating_w * step_s / 3.6, top=2**31 - 256)
 
 
-def story(city: City, start_ms: int) -> list[Fault]:
+def story(city: City, start_ms: int, since_ms: int | None = None) -> list[Fault]:
     """The faults of the demo: homes that overheat, drift, mistype, and come late.
 
-    What goes on for hours is anchored at whole ones, so that a later run goes on with it. The rest
-    begins with the run, so that a run of a minute and a half shows all of it: the room is warmer
-    than 40 °C, whatever the season, 20 s after its heating ran away. A city of fewer than four
-    homes has as many faults as it has homes.
+    What goes on for long is anchored at whole hours, so that a later run goes on with it. What
+    creeps away has done so for three days when the first run begins: by 4.5 °C then, and that is
+    in its history. The rest begins with the run, so that a run of a minute and a half shows all of
+    it: the room is warmer than 40 °C, whatever the season, 20 s after its heating ran away.
+
+    Args:
+        city: whose homes break; one of fewer than four has as many faults as it has homes.
+        start_ms: when this run begins, epoch milliseconds.
+        since_ms: when the first one began; None where this is the first.
     """
-    hour = start_ms - start_ms % _HOUR_MS
+    first = start_ms if since_ms is None else since_ms
+    hour, creeps = start_ms - start_ms % _HOUR_MS, first - first % _HOUR_MS - 3 * _DAY_MS
     heats, waits = start_ms + 15 * _SECOND_MS, start_ms + 5 * _SECOND_MS
     faults = [
         Fault("overheating", 0, heats, heats + 3 * _MINUTE_MS // 2, 30.0, 3 * _MINUTE_MS),
-        Fault("drift", 1, hour, hour + _HOUR_MS, 6.0, _HOUR_MS),
+        Fault("drift", 1, creeps, creeps + 6 * _DAY_MS, 9.0, 6 * _DAY_MS),
         Fault("wrong_type", 2, hour, hour + _HOUR_MS, 0.0, _HOUR_MS),
         Fault("delayed", 3, waits, waits + _MINUTE_MS // 2, 0.0),
     ]

@@ -20,6 +20,7 @@ def test_objects_are_read_as_they_are() -> None:
         b'{"a": ' * 100_000,
         b'{"a": ' + b"[" * 50_000 + b"]" * 50_000 + b"}",
         rb'{"a": "\ud800"}', rb'{"\udfff": 1}',
+        b'{"a": NaN}', b'{"a": [-Infinity]}', b'{"a": 1e999}',
         rb'{"a": "x\u0000"}', rb'{"a": "\\\u0000"}',
     ],
     ids=lambda body: repr(body[:20]),

@@ -147,6 +147,23 @@ def test_the_story_comes_again_and_again():
     assert counts.malformed.total() == counts.malformed["wrong_type"]
 
 
+def test_what_creeps_away_in_the_story_began_before_it_and_goes_on_in_later_runs():
+    day = 86_400_000
+
+    def told(schedule: Schedule, start_ms: int) -> dict[str, dict[str, Any]]:
+        homes = Homes(schedule, homes=40, plant=lambda c: Planted(c, story(c, start_ms, END_MS)))
+        homes.take(4000)
+        return {fault["kind"]: fault for fault in homes.faults()}
+
+    past = told(Schedule.history(END_MS, 86_400, 4000, 40), END_MS)
+    first = told(Schedule.live(END_MS, 40.0, 4000), END_MS)
+    later = told(Schedule.live(END_MS + 2 * day, 40.0, 4000), END_MS + 2 * day)
+    assert list(past) == ["drift"], "a history has what lasts, and nothing of the run itself"
+    assert past["drift"] == first["drift"] == later["drift"]
+    assert past["drift"]["start"] == "2026-11-18T14:00:00.000Z"
+    assert first["wrong_type"] != later["wrong_type"]
+
+
 @pytest.mark.parametrize("homes", [20, 60, 200, 1000])
 def test_the_story_overheats_enough_for_its_alert_at_any_hour(homes):
     city = City(homes, 3)

@@ -4,18 +4,11 @@ import { count, decimal } from '../format/number.ts';
 import { day, dayAndHour, minuteOfDay } from '../format/time.ts';
 import { numbers, texts } from '../live/columns.ts';
 import type { Columns } from '../live/types.ts';
-import type { Titled, Values } from './home.ts';
+import type { Measure, Titled, Values } from './home.ts';
 
 export const HOUR = 3_600_000;
 
-interface Channel {
-	name: string;
-	title: string;
-	unit: string;
-	digits: number;
-}
-
-const CHANNELS: readonly Channel[] = [
+const CHANNELS: readonly Measure[] = [
 	{ name: 'temperature', title: 'Temperature by hour', unit: '°C', digits: 1 },
 	{ name: 'energy', title: 'Energy by hour', unit: 'Wh', digits: 0 },
 	{ name: 'voltage', title: 'Voltage by hour', unit: 'V', digits: 1 },
@@ -23,7 +16,7 @@ const CHANNELS: readonly Channel[] = [
 ];
 
 /** One channel of `home_expected`, an item an hour from the first to the last, nulls where nothing came. */
-export interface Hours extends Channel {
+export interface Hours extends Measure {
 	x: number[];
 	value: Values;
 	expected: Values;
@@ -37,7 +30,7 @@ export interface Hours extends Channel {
 
 /** Neighbouring odd hours of one channel, told by the one that is furthest off. */
 export interface Spell {
-	channel: Channel;
+	channel: Measure;
 	/** Epoch ms; `end` is that of the last hour. */
 	start: number;
 	end: number;

@@ -16,18 +16,19 @@ export interface Titled {
 /** Ticks of a shorter axis lie closer than a minute. */
 const FEW_MINUTES = 6 * 60_000;
 
-interface Measure {
-	column: string;
+/** What a home measures, as it is called in the answers and on the page. */
+export interface Measure {
+	name: string;
 	title: string;
 	unit: string;
 	digits: number;
 }
 
 const MEASURES: readonly Measure[] = [
-	{ column: 'power', title: 'Power', unit: 'W', digits: 0 },
-	{ column: 'temperature', title: 'Temperature', unit: '°C', digits: 2 },
-	{ column: 'voltage', title: 'Voltage', unit: 'V', digits: 1 },
-	{ column: 'vibration', title: 'Vibration', unit: 'mm/s', digits: 3 }
+	{ name: 'power', title: 'Power', unit: 'W', digits: 0 },
+	{ name: 'temperature', title: 'Temperature', unit: '°C', digits: 2 },
+	{ name: 'voltage', title: 'Voltage', unit: 'V', digits: 1 },
+	{ name: 'vibration', title: 'Vibration', unit: 'mm/s', digits: 3 }
 ];
 
 /** The extent of a series in words: «19.8 to 22.6 °C». */
@@ -43,8 +44,8 @@ export function extent(values: Values, unit: string, digits: number): string {
 export function seriesCharts(columns: Columns, now: number, minutes: number): Titled[] {
 	const x = numbers(columns, 'ts_ms').map((ms) => ms ?? 0);
 	const start = Math.max(now - minutes * 60_000, Math.min(x[0] ?? now, now - 60_000));
-	return MEASURES.map(({ column, title, unit, digits }) => {
-		const values = numbers(columns, column);
+	return MEASURES.map(({ name, title, unit, digits }) => {
+		const values = numbers(columns, name);
 		const spec: ChartSpec = {
 			x, series: [{ name: title.toLowerCase(), values }], span: [start, now], kind: 'line', unit, digits,
 			formatX: secondOfDay, formatTick: now - start < FEW_MINUTES ? secondOfDay : minuteOfDay

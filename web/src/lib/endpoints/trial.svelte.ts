@@ -1,5 +1,5 @@
 /** One asking of an endpoint, with all that is worth knowing of its answer. */
-import { troubleOf, type Trouble } from '../live/document.svelte.ts';
+import { taken, troubleOf, type Trouble } from '../live/ask.ts';
 import { serverMs } from './endpoint.ts';
 
 export interface Answer {
@@ -26,13 +26,11 @@ class Trial {
 		this.trouble = null;
 		const began = performance.now();
 		try {
-			const response = await fetch(path);
+			const response = await taken(path);
 			const text = await response.text();
 			const tookMs = performance.now() - began;
-			const body: unknown = JSON.parse(text);
 			if (turn !== this.#turn) return;
-			if (!response.ok) throw body;
-			const { data } = body as { data: Answer['rows'] };
+			const { data } = JSON.parse(text) as { data: Answer['rows'] };
 			const header = (name: string) => response.headers.get(name);
 			this.answer = { path, rows: data, text, bytes: new Blob([text]).size, tookMs, serverMs: serverMs(header('server-timing')), cache: header('x-cache') ?? '' };
 		} catch (caught) {

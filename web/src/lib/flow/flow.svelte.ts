@@ -1,6 +1,7 @@
 /** The graph of the project as Flow shows it: from the files, with the figures of now. */
 import { goto } from '$app/navigation';
 import { page } from '$app/state';
+import { ask, troubleOf, type Trouble } from '../live/ask.ts';
 import { live } from '../live/store.svelte.ts';
 import type { FlowFigure, FlowFigures, FlowGraph } from '../live/types.ts';
 
@@ -9,7 +10,7 @@ const KEPT = 60;
 class FlowView {
 	graph = $state.raw<FlowGraph | null>(null);
 	/** Why there is none; the last one stays. */
-	problem = $state('');
+	trouble = $state.raw<Trouble | null>(null);
 	figures = $derived<ReadonlyMap<string, FlowFigure>>(new Map(live.flow?.nodes.map((one) => [one.id, one])));
 	/** The last rates of each node, oldest first. */
 	trails = $state.raw<Readonly<Record<string, readonly number[]>>>({});
@@ -20,12 +21,10 @@ class FlowView {
 
 	async load(): Promise<void> {
 		try {
-			const answer = await fetch('/v1/flow');
-			if (!answer.ok) throw new Error(`${answer.status} ${answer.statusText}`);
-			this.graph = (await answer.json()) as FlowGraph;
-			this.problem = '';
-		} catch (error) {
-			this.problem = error instanceof Error ? error.message : String(error);
+			this.graph = await ask<FlowGraph>('/v1/flow');
+			this.trouble = null;
+		} catch (caught) {
+			this.trouble = troubleOf(caught);
 		}
 	}
 

@@ -1,4 +1,5 @@
 /** Follows the next batch of a source: waits for it, then for the first answer that holds it. */
+import { ask, lineOf, troubleOf } from '../live/ask.ts';
 import { live } from '../live/store.svelte.ts';
 import type { FlowNode, Passage } from '../live/types.ts';
 import { holds, hopsOf, serverAt, syncOf, type Hop, type Shown, type Sync } from './follow.ts';
@@ -37,7 +38,7 @@ class Following {
 			this.phase = 'done';
 		} catch (error) {
 			if (turn !== this.#turn) return;
-			this.problem = error instanceof Error ? error.message : String(error);
+			this.problem = error instanceof Error ? error.message : lineOf(troubleOf(error));
 			this.phase = 'failed';
 		}
 	}
@@ -49,9 +50,7 @@ class Following {
 	}
 
 	async #next({ domain, name }: FlowNode): Promise<{ passage: Passage; sync: Sync }> {
-		const answer = await fetch(`/v1/flow/${domain}/sources/${name}/passage`);
-		if (!answer.ok) throw new Error(`The platform answered ${answer.status}`);
-		const { passage } = (await answer.json()) as { passage: Passage | null };
+		const { passage } = await ask<{ passage: Passage | null }>(`/v1/flow/${domain}/sources/${name}/passage`);
 		if (!passage) throw new Error('No row came in 25 seconds');
 		return { passage, sync: await clockOf(domain, name) };
 	}
@@ -77,8 +76,7 @@ async function clockOf(domain: string, name: string): Promise<Sync> {
 	let quickest = Infinity;
 	for (let round = 0; round < 3; round++) {
 		const sent = performance.now();
-		const answer = await fetch(`/v1/flow/${domain}/sources/${name}/passage?wait=0`);
-		const { told_ms } = (await answer.json()) as { told_ms: number };
+		const { told_ms } = await ask<{ told_ms: number }>(`/v1/flow/${domain}/sources/${name}/passage?wait=0`);
 		const back = performance.now();
 		if (back - sent >= quickest) continue;
 		quickest = back - sent;

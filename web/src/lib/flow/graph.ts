@@ -14,6 +14,7 @@ const GAP_SHARE = 0.036;
 const FREE_SPACE = 28;
 /** How far a wire within a column swings out. */
 const SWING = 16;
+const EDGE = 2 * SWING;
 
 export interface Box {
 	x: number;
@@ -33,6 +34,8 @@ export interface Line {
 export interface Laid {
 	boxes: ReadonlyMap<string, Box>;
 	lines: Line[];
+	/** What the cards of each column take up, with the room between them: no wire shows in there. */
+	covered: readonly Box[];
 	/** Left edge of each column. */
 	columns: Readonly<Record<Stage, number>>;
 	/** Under the first columns, which are mostly short: from the left edge, room for something else. */
@@ -75,6 +78,7 @@ export function layGraph(graph: FlowGraph, width: number): Laid {
 	const wide = (width - gap * (STAGES.length - 1)) / STAGES.length;
 	const columns = Object.fromEntries(STAGES.map((stage, index) => [stage, index * (wide + gap)])) as Record<Stage, number>;
 	const boxes = new Map<string, Box>();
+	const covered: Box[] = [];
 	let height = TOP;
 	for (const [stage, nodes] of Object.entries(ordered(graph)) as [Stage, FlowNode[]][]) {
 		let y = TOP;
@@ -83,6 +87,7 @@ export function layGraph(graph: FlowGraph, width: number): Laid {
 			boxes.set(node.id, { x: columns[stage], y, width: wide, height: tall });
 			y += tall + SPACE;
 		}
+		if (nodes.length) covered.push({ x: columns[stage], y: TOP, width: wide, height: y - SPACE - TOP });
 		height = Math.max(height, y - SPACE);
 	}
 	const lines = graph.wires.flatMap(({ from, to, carries }) => {
@@ -92,7 +97,7 @@ export function layGraph(graph: FlowGraph, width: number): Laid {
 	const left = graph.nodes.filter((node) => columns[node.stage] < columns.gold).flatMap((node) => boxes.get(node.id) ?? []);
 	const y = Math.max(TOP, ...left.map((box) => box.y + box.height)) + FREE_SPACE;
 	const free = { x: 0, y, width: columns.gold - gap, height: height - y };
-	return { boxes, lines, columns, free, width, height };
+	return { boxes, lines, covered, columns, free, width, height };
 }
 
 function pathOf(start: Box, end: Box): string {
@@ -104,6 +109,13 @@ function pathOf(start: Box, end: Box): string {
 	const x1 = start.x + start.width;
 	const bend = (end.x - x1) / 2;
 	return `M${round(x1)} ${round(y1)}C${round(x1 + bend)} ${round(y1)} ${round(end.x - bend)} ${round(y2)} ${round(end.x)} ${round(y2)}`;
+}
+
+/** A clip path that leaves wires out where they run behind cards: between two they would be specks. */
+export function clipOf({ covered, width, height }: Pick<Laid, 'covered' | 'width' | 'height'>): string {
+	const all = `M${-EDGE} ${-EDGE}H${round(width) + EDGE}V${height + EDGE}H${-EDGE}Z`;
+	const holes = covered.map((box) => `M${round(box.x)} ${box.y}h${round(box.width)}v${box.height}h${round(-box.width)}Z`);
+	return `path(evenodd, "${[all, ...holes].join('')}")`;
 }
 
 function round(value: number): number {

@@ -1,31 +1,5 @@
 /** A JSON document of the platform, asked for again and again while somebody looks at it. */
-import type { components } from './api.ts';
-
-export type Trouble = Pick<components['schemas']['Problem'], 'title' | 'detail'> & { next?: string };
-
-const AWAY: Trouble = { title: 'Nothing answers', detail: 'the platform cannot be reached', next: 'this page asks again by itself' };
-
-/** What a request gave. Throws `Trouble`: the platform's own words, or that nothing answers. */
-export async function ask<T>(url: string, init?: RequestInit): Promise<T> {
-	let answer: Response;
-	try {
-		answer = await fetch(url, init);
-	} catch {
-		throw AWAY;
-	}
-	const body: unknown = await answer.json().catch(() => null);
-	if (answer.ok) return body as T;
-	throw isTrouble(body) ? body : { title: `It answered ${answer.status}`, detail: url };
-}
-
-export function isTrouble(value: unknown): value is Trouble {
-	return typeof value === 'object' && value !== null && 'title' in value && 'detail' in value;
-}
-
-/** What was caught, in the words that can be shown. */
-export function troubleOf(caught: unknown): Trouble {
-	return isTrouble(caught) ? caught : { title: 'The page stumbled', detail: String(caught), next: 'load it again' };
-}
+import { ask, troubleOf, type Trouble } from './ask.ts';
 
 export class Document<T> {
 	/** The last good answer: it stays while later ones fail. */
@@ -40,6 +14,7 @@ export class Document<T> {
 	 * A slow answer is waited for: questions that pile up would take each other's connections.
 	 */
 	follow(url: string, everyMs: number): () => void {
+		if (url !== this.#url) [this.value, this.trouble] = [null, null]; // they were of something else
 		this.#url = url;
 		void this.refresh();
 		const timer = setInterval(() => {

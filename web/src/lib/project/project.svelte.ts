@@ -1,4 +1,5 @@
 /** The project that is served: its endpoints, asked for anew when its files are taken up. */
+import { ask } from '../live/ask.ts';
 import { endpointsOf, hasCity, type Described, type Endpoint } from './endpoints.ts';
 
 class Project {
@@ -9,8 +10,7 @@ class Project {
 
 	async load(): Promise<void> {
 		try {
-			const answer = await fetch('/openapi.json');
-			if (answer.ok) this.endpoints = endpointsOf((await answer.json()) as Described);
+			this.endpoints = endpointsOf(await ask<Described>('/openapi.json'));
 		} catch {
 			// Nothing answers: the stream says so, and this is asked again once it is up.
 		}

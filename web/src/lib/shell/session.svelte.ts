@@ -3,7 +3,7 @@
  * nowhere but to `POST /v1/session`, and taken out of the address before. What comes back is a
  * cookie that no script sees, and a token that no other origin sees: an act needs both.
  */
-import { ask, troubleOf, type Trouble } from '../live/document.svelte.ts';
+import { ask, troubleOf, type Trouble } from '../live/ask.ts';
 import type { components } from '../live/api.ts';
 
 type Told = components['schemas']['Session'];

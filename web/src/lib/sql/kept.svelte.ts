@@ -1,5 +1,6 @@
 /** The statements that are kept under names, in the platform's store. */
-import { Refused, forget, save, saved } from './service.ts';
+import { lineOf, troubleOf } from '../live/ask.ts';
+import { forget, save, saved } from './service.ts';
 import { NO_WISH, type Wish } from './drawing.ts';
 import { VIEWS, type SavedQuery } from './types.ts';
 import { session } from './session.svelte.ts';
@@ -13,7 +14,7 @@ class Kept {
 			this.queries = await saved();
 			this.problem = '';
 		} catch (error) {
-			this.problem = wordsOf(error);
+			this.problem = lineOf(troubleOf(error));
 		}
 	}
 
@@ -22,7 +23,7 @@ class Kept {
 		try {
 			await save(name, query);
 		} catch (error) {
-			return wordsOf(error);
+			return lineOf(troubleOf(error));
 		}
 		await this.load();
 		return '';
@@ -32,7 +33,7 @@ class Kept {
 		try {
 			await forget(name);
 		} catch (error) {
-			this.problem = wordsOf(error);
+			this.problem = lineOf(troubleOf(error));
 		}
 		await this.load();
 	}
@@ -44,11 +45,6 @@ class Kept {
 		session.view = VIEWS.find((one) => one === settings.view) ?? 'table';
 		void session.run();
 	}
-}
-
-function wordsOf(error: unknown): string {
-	if (error instanceof Refused) return `${error.problem.detail}. ${error.problem.next ?? ''}`;
-	return String(error);
 }
 
 export const kept = new Kept();

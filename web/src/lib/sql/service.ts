@@ -1,5 +1,6 @@
-/** The paths under `/v1/sql`. A refusal is thrown as a `Refused`, whatever it was. */
-import type { Answer, Asked, Column, Progress, SavedQuery, Schema, SqlFunction, SqlProblem } from './types.ts';
+/** The paths under `/v1/sql`. A refusal is thrown as `Trouble`; one of SQL says its place, too. */
+import { ask, taken } from '../live/ask.ts';
+import type { Answer, Asked, Column, Progress, SavedQuery, Schema, SqlFunction } from './types.ts';
 
 /** So that no number loses a digit on its way through JavaScript. */
 const EXACT: Readonly<Record<string, string>> = {
@@ -10,33 +11,11 @@ const EXACT: Readonly<Record<string, string>> = {
 };
 export const MOST_ROWS = 10_000;
 
-export class Refused extends Error {
-	readonly problem: SqlProblem;
-
-	constructor(problem: SqlProblem) {
-		super(problem.detail);
-		this.problem = problem;
-	}
-}
-
 interface Sent {
 	meta: Column[];
 	data: unknown[][];
 	rows: number;
 	statistics?: { elapsed: number; rows_read: number; bytes_read: number };
-}
-
-async function taken(path: string, init?: RequestInit): Promise<Response> {
-	let answer: Response;
-	try {
-		answer = await fetch(path, init);
-	} catch (error) {
-		if (error instanceof DOMException && error.name === 'AbortError') throw error;
-		throw new Refused({ title: 'No answer', detail: 'the platform does not answer', next: 'is `penstock up` running? Then run it again' });
-	}
-	if (answer.ok) return answer;
-	const problem = await answer.json().catch(() => null);
-	throw new Refused(problem ?? { title: 'It failed', detail: `the platform answered ${answer.status}` });
 }
 
 function wordsOf(asked: Asked, more: Record<string, string>): string {
@@ -48,8 +27,7 @@ function wordsOf(asked: Asked, more: Record<string, string>): string {
 
 export async function run(asked: Asked, id: string, signal: AbortSignal, explain = ''): Promise<Answer> {
 	const more = { format: 'compact', id, limit: String(MOST_ROWS), ...EXACT, ...(explain ? { explain } : {}) };
-	const answer = await taken(`/v1/sql?${wordsOf(asked, more)}`, { method: 'POST', body: asked.sql, signal });
-	return read((await answer.json()) as Sent);
+	return read(await ask<Sent>(`/v1/sql?${wordsOf(asked, more)}`, { method: 'POST', body: asked.sql, signal }));
 }
 
 export function read({ meta, data, rows, statistics }: Sent): Answer {
@@ -68,26 +46,25 @@ export async function file(asked: Asked, format: string): Promise<Blob> {
 	return (await taken(`/v1/sql?${wordsOf(asked, { format })}`, { method: 'POST', body: asked.sql })).blob();
 }
 
-/** How far a statement is; null where it does not run (any more). */
-export async function progress(id: string): Promise<Progress | null> {
-	const answer = await fetch(`/v1/sql/${id}`);
-	return answer.ok ? ((await answer.json()) as Progress) : null;
+/** How far a statement is; refused where it does not run (any more). */
+export async function progress(id: string): Promise<Progress> {
+	return ask<Progress>(`/v1/sql/${id}`);
 }
 
 export async function cancel(id: string): Promise<void> {
-	await fetch(`/v1/sql/${id}`, { method: 'DELETE' });
+	await taken(`/v1/sql/${id}`, { method: 'DELETE' });
 }
 
 export async function schema(): Promise<Schema> {
-	return (await taken('/v1/sql/schema')).json();
+	return ask<Schema>('/v1/sql/schema');
 }
 
 export async function functions(): Promise<SqlFunction[]> {
-	return (await (await taken('/v1/sql/functions')).json()).functions;
+	return (await ask<{ functions: SqlFunction[] }>('/v1/sql/functions')).functions;
 }
 
 export async function saved(): Promise<SavedQuery[]> {
-	return (await (await taken('/v1/sql/saved')).json()).queries;
+	return (await ask<{ queries: SavedQuery[] }>('/v1/sql/saved')).queries;
 }
 
 export async function save(name: string, query: Pick<SavedQuery, 'sql' | 'database' | 'settings'>): Promise<void> {

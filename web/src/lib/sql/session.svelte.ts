@@ -1,5 +1,6 @@
 /** The one statement that the page is about: its text, whether it runs, what came of it. */
-import { MOST_ROWS, Refused, cancel, file, functions, progress, run, schema } from './service.ts';
+import { troubleOf } from '../live/ask.ts';
+import { MOST_ROWS, cancel, file, functions, progress, run, schema } from './service.ts';
 import { remember, remembered, withStatement, type Past } from './past.ts';
 import { NO_WISH, type Wish } from './drawing.ts';
 import { estimatesOf, planOf, type Estimate, type Step } from './plan.ts';
@@ -61,7 +62,7 @@ class Session {
 			if (!this.database) this.database = databases[0] ?? '';
 			if (this.functions.length === 0) this.functions = await functions();
 		} catch (error) {
-			this.schemaProblem = problemOf(error);
+			this.schemaProblem = troubleOf(error);
 		}
 	}
 
@@ -84,7 +85,7 @@ class Session {
 		} catch (error) {
 			if (this.running !== running) return;
 			// What was there before stays in sight: it was asked for, and is still true of its time.
-			this.problem = running.cancelled ? { title: 'Cancelled', detail: 'the statement was ended, and nothing of it runs any more', next: 'run it again, or narrow it' } : problemOf(error);
+			this.problem = running.cancelled ? { title: 'Cancelled', detail: 'the statement was ended, and nothing of it runs any more', next: 'run it again, or narrow it' } : troubleOf(error);
 			this.asked = asked;
 		} finally {
 			if (this.running === running) this.running = null;
@@ -133,7 +134,7 @@ class Session {
 			link.click();
 			setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 		} catch (error) {
-			this.problem = problemOf(error);
+			this.problem = troubleOf(error);
 		}
 	}
 
@@ -152,11 +153,6 @@ async function explainedBy(asked: Asked, id: string, signal: AbortSignal): Promi
 	const estimate = await run(asked, `${id}e`, signal, 'estimate');
 	const pipeline = await run(asked, `${id}p`, signal, 'pipeline');
 	return { steps: planOf(plan), estimates: estimatesOf(estimate), pipeline: pipeline.rows.map(([line]) => String(line)).join('\n') };
-}
-
-function problemOf(error: unknown): SqlProblem {
-	if (error instanceof Refused) return error.problem;
-	return { title: 'It failed', detail: String(error) };
 }
 
 function pause(ms: number): Promise<void> {
