@@ -19,14 +19,16 @@ JUDGES = {
 """Endpoints that judge all homes' last day."""
 
 _ASKS = 200
+_QUIET, _SETTLED_S = 5, 300  # seconds without a merge; and waited for that at most
 
 
 def measure() -> list[Figure]:
     """p50 of hourly_stats for changing homes, never from the cache, at both sizes."""
     with running() as platform:
-        _fill(platform, 0, SMALL)
+        _fill(platform, SMALL)
         small = _p50(platform)
-        _fill(platform, SMALL, LARGE)
+    with running() as platform:
+        _fill(platform, LARGE)
         large = _p50(platform)
         _merge(platform)
         judging = [_slowest(platform, what) for what in JUDGES]
@@ -39,18 +41,28 @@ def measure() -> list[Figure]:
     ]  # fmt: skip
 
 
-def _fill(platform: Running, before: int, until: int) -> None:
-    """A month of readings in the order in which devices send them, beside what is there."""
-    for body in history(until - before, seed=before + 1, days=30):
+def _fill(platform: Running, rows: int) -> None:
+    """A month of readings, in the order in which devices send them."""
+    for body in history(rows, days=30):
         send(platform.url, body)
-        before += body.count(b"\n")
-    platform.drain(before)
+    platform.drain(platform.counts()["received"])
 
 
 def _merge(platform: Running) -> None:
     """What the engine does by itself ten minutes after the last of a bulk of history."""
     client = platform.client()
     client.execute("OPTIMIZE TABLE home_baseline FINAL", database="homes")
+    client.close()
+    _settle(platform)
+
+
+def _settle(platform: Running) -> None:
+    """Wait for the merges that a load leaves behind: they would be measured along."""
+    client, quiet, deadline = platform.client(), 0, time.monotonic() + _SETTLED_S
+    while quiet < _QUIET and time.monotonic() < deadline:
+        time.sleep(1)
+        running_now = int(client.value("SELECT count() FROM system.merges"))
+        quiet = 0 if running_now else quiet + 1
     client.close()
 
 
@@ -75,7 +87,7 @@ def _judging(platform: Running, name: str) -> float:
 
 def _p50(platform: Running) -> float:
     platform.drain(platform.counts()["received"])
-    time.sleep(5)  # merges that the load started
+    _settle(platform)
     times = []
     for home in range(1, _ASKS + 1):
         address = f"{platform.url}/v1/endpoints/homes/hourly_stats.json?home_id={home}&hours=168"

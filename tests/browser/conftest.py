@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from contextlib import contextmanager
@@ -22,8 +23,9 @@ from tests.conftest import need
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from typing import BinaryIO
 
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Locator, Page
 
 ROOT = Path(__file__).parents[2]
 METERS = ROOT / "tests" / "fixtures" / "projects" / "meters"
@@ -36,6 +38,7 @@ _FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
+expect.set_options(timeout=20_000)  # ms: the machine may be busy with more than this
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -56,16 +59,17 @@ def browser(chromium: str) -> Iterator[Browser]:
 def penstock(*words: str, port: int, engine_port: int) -> Iterator[str]:
     """`penstock …` on ports of its own until the block ends; gives its address."""
     ports = ["--port", str(port), "--engine-port", str(engine_port)]
-    process = subprocess.Popen(
-        [*PENSTOCK, *words, *ports], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
     url = f"http://127.0.0.1:{port}"
-    try:
-        _await_ready(url)
-        yield url
-    finally:
-        process.send_signal(signal.SIGINT)
-        process.wait(90)
+    with tempfile.TemporaryFile() as said:
+        process = subprocess.Popen(
+            [*PENSTOCK, *words, *ports], stdout=subprocess.DEVNULL, stderr=said
+        )
+        try:
+            _await_ready(url, process, said)
+            yield url
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(90)
 
 
 def post(url: str, source: str, *records: object) -> None:
@@ -113,27 +117,44 @@ def meters_up(
 @contextmanager
 def looked_at(browser: Browser, url: str) -> Iterator[Page]:
     """A page that is open in the block, and has put nothing on its console at the end of it."""
-    context = browser.new_context(viewport={"width": 1440, "height": 900})
-    page = context.new_page()
     faults: list[str] = []
-    page.on("console", lambda m: faults.append(m.text) if m.type == "error" else None)
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.goto(url)
-    yield page
-    context.close()
+    with browser.new_context(viewport={"width": 1440, "height": 900}) as context:
+        page = context.new_page()
+        page.on("console", lambda m: faults.append(m.text) if m.type == "error" else None)
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.goto(url)
+        yield page
     assert faults == []
 
 
 @contextmanager
 def sized(browser: Browser, url: str, width: int, scheme: str) -> Iterator[Page]:
     """A page of a width in a colour scheme, into which axe may be put."""
-    context = browser.new_context(
+    with browser.new_context(
         viewport={"width": width, "height": 900}, color_scheme=scheme, bypass_csp=True
-    )
-    page = context.new_page()
-    page.goto(url)
-    yield page
-    context.close()
+    ) as context:
+        page = context.new_page()
+        page.goto(url)
+        yield page
+
+
+def drag(page: Page, plot: Locator, start: float, end: float) -> None:
+    """Draw across a plot, between two shares of its width, once nothing moves it any more."""
+    expect(page.locator(".skeleton")).to_have_count(0)
+    before, box = None, None
+    for _ in range(40):
+        plot.scroll_into_view_if_needed()
+        before, box = box, plot.bounding_box()
+        if box and box == before:
+            break
+        page.wait_for_timeout(300)
+    assert box
+    assert box == before, "the plot does not come to rest"
+    middle = box["y"] + box["height"] / 2
+    page.mouse.move(box["x"] + box["width"] * start, middle)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * end, middle, steps=4)
+    page.mouse.up()
 
 
 def check_both_themes(page: Page, shot: str) -> None:
@@ -166,13 +187,15 @@ def check_axe(page: Page, shot: str, *rules: str) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-def _await_ready(url: str) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
+def _await_ready(url: str, process: subprocess.Popen[bytes], said: BinaryIO) -> None:
+    deadline = time.monotonic() + 120  # it has taken 53 s beside three busy loops
+    while process.poll() is None and time.monotonic() < deadline:
         try:
             urllib.request.urlopen(f"{url}/readyz", timeout=2).close()
         except OSError:
             time.sleep(0.1)
         else:
             return
-    pytest.fail(f"{url} was not ready within a minute")
+    said.seek(0)
+    tail = said.read()[-4000:].decode(errors="replace")
+    pytest.fail(f"{url} ended, or was not ready within two minutes. It said:\n{tail}")

@@ -41,7 +41,7 @@ def page(browser: Browser, meters: Meters) -> Iterator[Page]:
 
 def test_any_project_has_its_pages(page: Page, meters: Meters) -> None:
     expect(page.get_by_role("heading", level=1)).to_have_text("Flow")
-    expect(page.get_by_text(re.compile(r"^= 0$")).first).to_be_visible(timeout=15_000)
+    expect(page.get_by_text(re.compile(r"^= 0$")).first).to_be_visible()
     places = page.get_by_role("navigation", name="Pages")
     expect(places.get_by_role("link", name="City")).to_have_count(0)
     places.get_by_role("link", name="Sources").click()
@@ -65,10 +65,10 @@ def test_any_project_has_its_pages(page: Page, meters: Meters) -> None:
 @pytest.mark.parametrize("width", [1440, 390])
 def test_axe_is_content_with_them(browser: Browser, meters: Meters, width: int) -> None:
     with sized(browser, f"{meters.url}/dead-letters", width, "light") as page:
-        expect(page.get_by_role("main")).to_contain_text("none of ours", timeout=15_000)
+        expect(page.get_by_role("main")).to_contain_text("none of ours")
         check_both_themes(page, f"meters-letters-{width}")
         page.goto(f"{meters.url}/sources")
-        expect(page.locator("#sources")).to_contain_text("meters/readings", timeout=15_000)
+        expect(page.locator("#sources")).to_contain_text("meters/readings")
         check_both_themes(page, f"meters-sources-{width}")
 
 
@@ -78,10 +78,10 @@ def test_an_endpoint_shows_as_its_file_is_saved(page: Page, meters: Meters) -> N
     expect(page.locator("#endpoints")).to_contain_text("meters/hourly")
     file.write_text("/*\ndescription: The most.\n*/\nSELECT max(meter_id) AS most FROM hourly\n")
     try:
-        expect(page.locator("#endpoints")).to_contain_text("meters/most", timeout=20_000)
+        expect(page.locator("#endpoints")).to_contain_text("meters/most")
     finally:
         file.unlink()
-    expect(page.locator("#endpoints")).not_to_contain_text("meters/most", timeout=20_000)
+    expect(page.locator("#endpoints")).not_to_contain_text("meters/most")
 
 
 def test_keys_lead_to_places_and_are_told(page: Page) -> None:
@@ -124,13 +124,13 @@ def test_a_phone_reaches_every_place(browser: Browser, meters: Meters) -> None:
 def test_an_engine_that_is_down_is_not_called_live(page: Page, meters: Meters) -> None:
     """Killed, and its data seems to be a newer one's: it cannot start until that is mended."""
     state = page.get_by_role("status").filter(has_text=re.compile(r"^(live|engine \w+)$"))
-    expect(state).to_have_text("live", timeout=15_000)
+    expect(state).to_have_text("live")
     note = meters.data / "engine.version"
     written = note.read_text()
     note.write_text("99.1")
     os.kill(int((meters.data / "engine.lock").read_text()), signal.SIGKILL)
     try:
-        expect(state).to_have_text("engine down", timeout=20_000)
+        expect(state).to_have_text("engine down")
         expect(page.get_by_text("The engine is down")).to_be_visible()
     finally:
         note.write_text(written)

@@ -47,7 +47,7 @@ def page(browser: Browser, meters: Meters) -> Iterator[Page]:
 
 def write(page: Page, sql: str) -> None:
     editor = page.get_by_role("textbox", name="SQL statement")
-    expect(editor).to_have_attribute("contenteditable", "true", timeout=15_000)
+    expect(editor).to_have_attribute("contenteditable", "true")
     editor.click()
     page.keyboard.press("Control+a")
     page.keyboard.press("Delete")
@@ -56,12 +56,13 @@ def write(page: Page, sql: str) -> None:
 
 def column(page: Page, number: int) -> list[str]:
     cells = page.get_by_role("region", name="Rows").locator(f"tbody tr td:nth-child({number + 1})")
-    expect(cells.first).to_be_visible(timeout=15_000)
+    expect(cells.first).to_be_visible()
     return cells.all_inner_texts()
 
 
 def test_a_statement_is_completed_run_and_restored_by_its_address(page: Page) -> None:
     write(page, "SELECT meter_id, count() AS n FROM ")
+    expect(page.locator("#side-panel summary", has_text="readings")).to_be_visible()
     page.keyboard.type("rea")
     option = page.get_by_role("option").filter(has_text="readings").first
     expect(option).to_contain_text("silver")
@@ -75,7 +76,7 @@ def test_a_statement_is_completed_run_and_restored_by_its_address(page: Page) ->
     expect(page.get_by_role("application", name=re.compile("^n"))).to_be_visible()
     page.wait_for_url(re.compile("view=chart"))
     page.reload()
-    expect(page.get_by_role("application", name=re.compile("^n"))).to_be_visible(timeout=15_000)
+    expect(page.get_by_role("application", name=re.compile("^n"))).to_be_visible()
     page.get_by_role("tab", name="Explain").click()
     expect(page.get_by_role("region", name="What is read")).to_contain_text("meters.readings")
     expect(page.get_by_role("region", name="Plan")).to_contain_text("Read from MergeTree")
@@ -104,7 +105,7 @@ def test_values_are_shown_as_they_are(page: Page) -> None:
 def test_ten_thousand_rows_are_said_to_be_cut_and_stay_few_on_screen(page: Page) -> None:
     write(page, "SELECT number AS n, toString(number) AS s FROM numbers(12345)")
     page.keyboard.press("Control+Enter")
-    expect(page.get_by_text("Cut at 10,000 rows")).to_be_visible(timeout=15_000)
+    expect(page.get_by_text("Cut at 10,000 rows")).to_be_visible()
     rows = page.get_by_role("region", name="Rows")
     rows.evaluate("box => box.scrollTop = box.scrollHeight")
     expect(rows.get_by_role("cell", name="9999").first).to_be_visible()
@@ -122,9 +123,9 @@ def test_it_is_cancelled_by_a_key_and_ends_in_the_engine(browser: Browser, meter
         write(page, SLOW)
         page.keyboard.press("Control+Enter")
         bar = page.get_by_role("progressbar", name="Rows read")
-        expect(bar).to_have_attribute("aria-valuetext", re.compile("of 100.M rows"), timeout=10_000)
+        expect(bar).to_have_attribute("aria-valuetext", re.compile("of 100.M rows"))
         page.keyboard.press("Escape")
-        expect(page.get_by_text("nothing of it runs any more")).to_be_visible(timeout=10_000)
+        expect(page.get_by_text("nothing of it runs any more")).to_be_visible()
         left = (
             "SELECT count() FROM system.processes WHERE query LIKE '%sipHash128%' "
             "AND query NOT LIKE '%system.processes%'"
@@ -136,7 +137,7 @@ def test_it_is_cancelled_by_a_key_and_ends_in_the_engine(browser: Browser, meter
 def test_a_mistake_is_marked_in_its_line(browser: Browser, meters: Meters) -> None:
     sql = "SELECT meter_id,\n  wat\nFROM readings"
     with sized(browser, at(meters, sql), 1440, "light") as page:
-        expect(page.get_by_text("Line 2, column 3:")).to_be_visible(timeout=15_000)
+        expect(page.get_by_text("Line 2, column 3:")).to_be_visible()
         expect(page.locator(".cm-lintRange-error")).to_have_text("wat")
 
 
@@ -187,7 +188,7 @@ def test_what_is_copied_gives_the_same_rows(page: Page, meters: Meters) -> None:
 def test_axe_is_content_with_it(browser: Browser, meters: Meters, width: int) -> None:
     sql = "SELECT meter_id, ts, power, NULL AS nothing, '' AS blank FROM readings"
     with sized(browser, at(meters, sql), width, "light") as page:
-        expect(page.get_by_role("region", name="Rows")).to_be_visible(timeout=15_000)
+        expect(page.get_by_role("region", name="Rows")).to_be_visible()
         check_both_themes(page, f"sql-{width}")
         for view, role in (("Chart", "application"), ("Explain", "table")):
             page.get_by_role("tab", name=view).click()

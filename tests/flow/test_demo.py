@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 def _demo(words: list[str], folder: Path, ports: tuple[int, int], **env: str) -> dict[str, Any]:
     words += ["demo", "--json", "--port", str(ports[0]), "--engine-port", str(ports[1])]
     done = subprocess.run(
-        [*words, "--data", str(folder / "data"), "--for", "20s"],
+        [*words, "--data", str(folder / "data"), "--for", "30s"],
         capture_output=True,
         text=True,
         cwd=folder,
