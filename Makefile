@@ -104,9 +104,11 @@ stack-logs: ## the last lines of SERVICE=…
 wheel: dev ## dist/*.whl with page, examples and migrations
 	$(BIN)/python -m build --wheel
 
+# What this clone installs: building, and the drivers of the services that `make stack` starts.
+SERVED := --extra build --extra kafka --extra redis --extra postgres
 lock: ## write the lock files anew (needs uv)
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra build pyproject.toml -o requirements.lock
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra build --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header $(SERVED) pyproject.toml -o requirements.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header $(SERVED) --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
 
 clean: ## remove all that was made here
 	@[ ! -d $(STACK) ] || $(NATIVE) stop
