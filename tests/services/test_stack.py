@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +21,7 @@ from deploy.native.postgres import programs
 from deploy.native.process import Process
 from deploy.native.redis import REDIS
 from deploy.native.service import StackError
+from deploy.native.stack import SERVICES
 from tests.conftest import need
 from tests.services.native import Native, free_ports
 
@@ -38,13 +41,16 @@ class Stack:
         lines = [f"{name}={port}\n" for name, port in self.ports.items()]
         (folder / "ports.env").write_text("# of a test\n" + "".join(lines))
 
-    def make(self, *words: str, shell: str = "") -> Done:
-        given = [f"STACK={self.folder}/stack", f"PORTS={self.folder}/ports.env"]
-        command = ["make", "-s", f"PYTHON={sys.executable}", *words, *given]
+    def make(self, *words: str) -> Done:
+        return self.shell(shlex.join(["make", "-s", *words]))
+
+    def shell(self, line: str) -> Done:
+        """A line for a shell; each make in it is about this stack."""
+        given = [f"PYTHON={sys.executable}", f"STACK={self.folder}/stack"]
+        make = shlex.join(["make", *given, f"PORTS={self.folder}/ports.env"])
         kept = {k: v for k, v in os.environ.items() if k not in {"MAKEFLAGS", "MAKELEVEL"}}
-        line = " ".join(f"'{word}'" for word in command)
         return subprocess.run(
-            ["bash", "-c", shell.replace("MAKE", line) or line],
+            ["bash", "-c", re.sub(r"\bmake (?=-s|stack)", f"{make} ", line)],
             cwd=ROOT, env=kept, capture_output=True, text=True, timeout=180, check=False,
         )  # fmt: skip
 
@@ -63,10 +69,12 @@ class Stack:
 
 
 @pytest.fixture
-def stack(tmp_path: Path) -> Iterator[Stack]:
-    made = Stack(tmp_path)
-    yield made
-    made.make("stack-stop")
+def stack() -> Iterator[Stack]:
+    with tempfile.TemporaryDirectory(prefix="penstock-stack-") as folder:
+        Path(folder).chmod(0o711)  # root lends PostgreSQL another user
+        made = Stack(Path(folder))
+        yield made
+        made.make("stack-stop")
 
 
 @pytest.fixture
@@ -98,7 +106,7 @@ def test_start_is_idempotent_and_stop_ends_it(stack: Stack) -> None:
 
 @pytest.mark.usefixtures("_redis_here")
 def test_the_shell_takes_what_it_prints(stack: Stack) -> None:
-    done = stack.make("stack", "SERVICES=redis", shell='eval "$(MAKE)"; echo "$REDIS_URL"')
+    done = stack.shell('eval "$(make -s stack SERVICES=redis)"; echo "$REDIS_URL"')
     assert done.stdout == f"redis://127.0.0.1:{stack.ports['REDIS_PORT']}/0\n", done.stderr
 
 
@@ -115,6 +123,7 @@ def test_one_that_was_killed_is_down_and_starts_again(stack: Stack) -> None:
     assert stack.states()["redis"] == "up"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_redis_here")
 def test_one_that_hangs_is_silent_and_can_be_ended(stack: Stack) -> None:
     assert stack.make("stack", "SERVICES=redis").returncode == 0
@@ -203,9 +212,6 @@ def test_doctor_asks_what_is_named(redis: Native, tmp_path: Path) -> None:
 
 def test_a_database_is_given(stack: Stack) -> None:
     need("PostgreSQL", present=programs() is not None, how="apt-get install postgresql")
-    stack.folder.chmod(0o711)
-    for folder in stack.folder.parents[:2]:
-        folder.chmod(0o711)  # pytest's are its user's own, and root lends PostgreSQL another
     done = stack.make("stack", "SERVICES=postgres")
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("export DATABASE_URL=postgresql://penstock:")
@@ -215,6 +221,27 @@ def test_a_database_is_given(stack: Stack) -> None:
     )  # fmt: skip
     assert asked.stdout == "logical\n", asked.stderr
     assert stack.states()["postgres"] == "up"
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("_redis_here")
+def test_every_make_in_the_document_runs(stack: Stack) -> None:
+    """All three services, then again, then asked, read and ended."""
+    for service in SERVICES.values():
+        how = f"sh tools/system-packages.sh {' '.join(service.needs)}"
+        need(service.name, present=bool(service.present()), how=how)
+    text = (ROOT / "docs" / "services.md").read_text("utf-8")
+    blocks = re.findall(r"```(?:sh)?\n(.*?)```", text, re.DOTALL)
+    lines = [line for block in blocks for line in block.splitlines()]
+    commands = [line for line in lines if "make " in line and not line.startswith("cp")]
+    ending = [line for line in commands if "stack-stop" in line]
+    assert (len(commands), len(ending)) == (6, 1)
+    for line in [line for line in commands if line not in ending] + ending:
+        done = stack.shell(line)
+        assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
+        if line == "make stack-status":
+            assert stack.states() == dict.fromkeys(SERVICES, "up")
+    assert stack.states() == dict.fromkeys(SERVICES, "off")
 
 
 def lives(pid: int) -> bool:
