@@ -10,6 +10,7 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from deploy.native.process import rights
 from deploy.native.service import HOST, Place, Service, SilentError, StackError, run
 
 if TYPE_CHECKING:
@@ -89,9 +90,7 @@ def _prepare(_: Place, folder: Path) -> None:
 
 def _reachable(folder: Path, owner: str) -> None:
     """The folders above may keep others out: those of root's home do."""
-    done = subprocess.run(
-        ["test", "-w", str(folder)], user=owner, group=owner, extra_groups=[], cwd="/", check=False
-    )
+    done = subprocess.run(["test", "-w", str(folder)], cwd="/", check=False, **rights(owner))
     if done.returncode:
         raise StackError(
             f"postgres: the user {owner}, whom root lends it, cannot reach {folder}\n"

@@ -12,7 +12,7 @@ import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,11 +43,10 @@ class Process:
             log: what it says is appended here.
             user: whose rights it runs with; empty: the caller's.
         """
-        other = {"user": user, "group": user, "extra_groups": []} if user else {}
         with log.open("ab") as out:
             child = subprocess.Popen(
                 words, stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd=log.parent,
-                start_new_session=True, **other,  # type: ignore[call-overload]
+                start_new_session=True, **rights(user),
             )  # fmt: skip
         _children.append(child)
         return cls(child.pid, _look(child.pid)[1])
@@ -101,6 +100,11 @@ class Process:
                 return False
             time.sleep(POLL)
         return True
+
+
+def rights(user: str) -> dict[str, Any]:
+    """What makes a new process another user's; nothing where none is named."""
+    return {"user": user, "group": user, "extra_groups": []} if user else {}
 
 
 def _look(pid: int) -> tuple[str, str]:

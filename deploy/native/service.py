@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import socket
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deploy.native.process import POLL, Process
+from deploy.native.process import POLL, Process, rights
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -20,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 HOST = "127.0.0.1"
 START_SECONDS = 60.0  # a broker takes 2 on a quiet machine, 20 on a busy one
 STOP_SECONDS = 30.0
-_TAIL = 15
+_TAIL, _TAIL_BYTES = 15, 1 << 20
 
 
 class StackError(Exception):
@@ -225,10 +226,9 @@ def run(words: list[str], what: str, *, next_step: str, user: str = "") -> None:
     Raises:
         StackError: it failed; has the end of what it said, and the next step.
     """
-    other = {"user": user, "group": user, "extra_groups": []} if user else {}
     done = subprocess.run(
         words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
-        cwd="/", **other,  # type: ignore[call-overload]
+        cwd="/", **rights(user),
     )  # fmt: skip
     if done.returncode:
         last = "\n".join(f"  | {line}" for line in str(done.stdout).splitlines()[-_TAIL:])
@@ -236,9 +236,11 @@ def run(words: list[str], what: str, *, next_step: str, user: str = "") -> None:
 
 
 def tail(file: Path, lines: int) -> Iterator[str]:
-    """The last lines of a log; none where there is none."""
+    """The last lines of a log, however long it is; none where there is none."""
     if file.exists():
-        yield from file.read_text("utf-8", "replace").splitlines()[-lines:]
+        with file.open("rb") as log:
+            log.seek(max(0, log.seek(0, os.SEEK_END) - _TAIL_BYTES))
+            yield from log.read().decode("utf-8", "replace").splitlines()[-lines:]
 
 
 def _taken(port: int) -> bool:

@@ -5,6 +5,8 @@ Kafka's jars are the stack's: they are fetched once for all.
 
 from __future__ import annotations
 
+import contextlib
+import random
 import shutil
 import signal
 import socket
@@ -83,12 +85,16 @@ class Native:
 
 
 def free_ports() -> dict[str, int]:
-    """A free port for each name of ports.env, all different."""
-    probes = {name: socket.socket() for name in ports()}
-    try:
-        for probe in probes.values():
-            probe.bind(("127.0.0.1", 0))
-        return {name: int(probe.getsockname()[1]) for name, probe in probes.items()}
-    finally:
-        for probe in probes.values():
-            probe.close()
+    """A free port for each name of ports.env, all different.
+
+    They lie below those that the system gives to clients: one of those could be given to a client
+    that seeks a killed broker, which would then speak with itself.
+    """
+    found: dict[str, int] = {}
+    while len(found) < len(ports()):
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            if port not in found.values():
+                found[list(ports())[len(found)]] = port
+    return found
