@@ -163,6 +163,7 @@ SETTINGS = (
         "File of the authority that their certificates are of.",
         env="KAFKA_SSL_CA_LOCATION",
     ),
+    Setting("redis_url", "str", "", "A Redis server, as redis://host:6379/0.", env="REDIS_URL"),
     Setting("engine_memory", "size", "800mb", "Most memory the embedded engine may use."),
     Setting("prefix", "str", "", "Put before each domain's name to make its database's name."),
     Setting("batch_age", "duration", "400ms", "A batch is landed when its oldest row is this old."),
