@@ -53,7 +53,7 @@ class Streams:
         parts = lander.source.parts()
         return {
             **self.intake.status_of(lander),
-            "kind": source.kind,
+            "kind": "http" if key in self.intake.sources else source.kind,
             "into": source.into,
             "file": self._path(source),
             "parts": [asdict(part) for part in parts],
