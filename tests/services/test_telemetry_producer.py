@@ -1,4 +1,4 @@
-"""`TelemetryProducer` against a real broker: in order, once, and honest about what it could not do."""
+"""`TelemetryProducer` against a real broker: in order, once, and honest about what went wrong."""
 
 from __future__ import annotations
 
