@@ -96,11 +96,10 @@ class Intake:
         Without a broker a topic's records are posted, as on a laptop that has none.
         """
         key = (wanted.domain, wanted.name)
-        brokers = _brokers(self.settings)
-        if wanted.kind == "kafka" and brokers:
-            from penstock.sources.kafka import KafkaSource  # noqa: PLC0415 - librdkafka, on use
+        if wanted.kind == "kafka" and self.settings.text("kafka_bootstrap_servers"):
+            from penstock.sources.kafka import KafkaSource, brokers  # noqa: PLC0415 - librdkafka
 
-            return KafkaSource(*key, str(wanted.options["topic"]), brokers)
+            return KafkaSource(*key, str(wanted.options["topic"]), brokers(self.settings))
         folder = self.data / "spool" / ".".join(key)
         return HttpSource(*key, folder, limit=self.settings.number("spool_bytes"))
 
@@ -218,18 +217,6 @@ class Intake:
 def key_of(lander: Lander) -> tuple[str, str]:
     """Domain and name of the source that a lander lands."""
     return lander.source.domain, lander.source.name
-
-
-def _brokers(settings: Settings) -> dict[str, str]:
-    """What is said of the brokers, by the names of librdkafka; empty where none is named."""
-    names = (
-        "bootstrap_servers", "security_protocol", "ssl_ca_location",
-        "sasl_mechanism", "sasl_username", "sasl_password",
-    )  # fmt: skip
-    said = {name.replace("_", "."): settings.text(f"kafka_{name}") for name in names}
-    if not said["bootstrap.servers"]:
-        return {}
-    return {name: value for name, value in said.items() if value}
 
 
 def landed(source: HttpSource, receipt: Receipt) -> bool:

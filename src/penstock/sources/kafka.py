@@ -33,6 +33,7 @@ from penstock.sources.replayable import Frame, Part
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from penstock.settings import Settings
     from penstock.sources.replayable import Form
 
 _ONCE: Final = 10_000  # messages of one call; a thousand to ten thousand are taken quickest
@@ -76,6 +77,18 @@ class _Buffer:
         self.pieces = [p for p in self.pieces if p.part != part or p.stop > stop]
         self.size -= sum(len(p.body) for p in gone)
         self.rows -= sum(p.rows for p in gone)
+
+
+def brokers(settings: Settings) -> dict[str, str]:
+    """What is said of the brokers, by the names of librdkafka; empty where none is named."""
+    names = (
+        "bootstrap_servers", "security_protocol", "ssl_ca_location",
+        "sasl_mechanism", "sasl_username", "sasl_password",
+    )  # fmt: skip
+    said = {name.replace("_", "."): settings.text(f"kafka_{name}") for name in names}
+    if not said["bootstrap.servers"]:
+        return {}
+    return {name: value for name, value in said.items() if value}
 
 
 class KafkaSource:
