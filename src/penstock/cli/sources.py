@@ -93,7 +93,4 @@ def topics(project: ProjectPath = HERE, json: Json = False) -> None:
         emit({"topics": own})
         return
     table(own, ["topic", "partitions", "records"])
-    say(
-        'next: a source reads one: kind = "kafka", topic = "…"; '
-        + f"penstock check{again(project)}"
-    )
+    say(f'next: a source reads one: kind = "kafka", topic = "…"; penstock check{again(project)}')
