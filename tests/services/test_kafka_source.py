@@ -39,11 +39,11 @@ class Topic:
 
     def __init__(self, kafka: Native, name: str) -> None:
         self.name, self.servers = name, kafka.environment["KAFKA_BOOTSTRAP_SERVERS"]
-        self.admin = AdminClient({"bootstrap.servers": self.servers})
+        self.admin = AdminClient({"bootstrap.servers": self.servers, "log_level": 0})
         self.acknowledged = 0
         self._producer = Producer({
             "bootstrap.servers": self.servers, "enable.idempotence": True, "linger.ms": 5,
-            "message.timeout.ms": 120_000,
+            "message.timeout.ms": 120_000, "log_level": 0,
         })  # fmt: skip
         self.make()
 

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 _ONCE: Final = 10_000  # messages of one call; a thousand to ten thousand are taken quickest
 _HELD_BYTES: Final = 64 * 1024 * 1024  # fetched and not landed: at most two batches
 _WAIT_S: Final = 0.05  # for messages, before what there is is given
-_ASK_S: Final = 10.0  # for an answer of the broker
+_ASK_S: Final = 5.0  # for an answer of the broker
 _LOOK_S: Final = 5.0  # between looks at the topic itself: its id, its partitions
 _AGAIN_S: Final = 30.0  # for records that are read again
 _GONE: Final = (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE)  # noqa: SLF001
@@ -289,12 +289,7 @@ class KafkaSource:
 
     def _look(self) -> None:
         """Take up partitions that are new; refuse a topic that is another one by now."""
-        if (identity := self.identify()) != self.incarnation:
-            raise LandingBlockedError(
-                f"the topic {self.topic} was made anew: it is {identity} now",
-                where=f"{self.domain}/{self.name}, landed as {self.incarnation}",
-                next_step="give the new topic a source of another name: its positions start afresh",
-            )
+        self._check_identity()
         with self._asking("its partitions"):
             new = [part for part in self._partitions() if part not in self._parts]
         if new:
@@ -306,12 +301,21 @@ class KafkaSource:
             one = TopicPartition(self.topic, partition.part)
             partition.high = self._consumer.get_watermark_offsets(one, cached=True)[1]
 
+    def _check_identity(self) -> None:
+        if (identity := self.identify()) != self.incarnation:
+            raise LandingBlockedError(
+                f"the topic {self.topic} was made anew: it is {identity} now",
+                where=f"{self.domain}/{self.name}, landed as {self.incarnation}",
+                next_step="give the new topic a source of another name: its positions start afresh",
+            )
+
     def _sound(self, message: Message) -> bool:
         """Whether it is a record; raises what an error among them means."""
         error = message.error()
         if error is None:
             return True
         if error.code() in _GONE:
+            self._check_identity()  # of a topic that was made anew nothing is missing
             raise LandingBlockedError(
                 f"the topic {self.topic} does not hold any more what comes next: {error.str()}",
                 where=f"{self.domain}/{self.name}, partition {message.partition()}",
@@ -345,6 +349,8 @@ class KafkaSource:
             yield
         except KafkaException as error:
             raise self._down(f"{what}: {error.args[0].str()}") from error
+        except TimeoutError as error:
+            raise self._down(f"{what}: no broker answers within {_ASK_S:g} s") from error
 
     def _down(self, why: str) -> SourceDownError:
         return SourceDownError(
