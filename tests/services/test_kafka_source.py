@@ -244,10 +244,11 @@ def test_a_topic_that_is_made_anew_is_not_taken_for_the_old_one(
     topic.make()
     topic.send(*map(reading, range(50)))
     landed.blocked("made anew")
-    landed.process.stop()
-    landed.process.start()
-    landed.blocked("the ledger knows it as")
     assert landed.rows("SELECT count() AS rows FROM raw_meters") == [{"rows": 100}]
+    landed.process.stop()
+    with pytest.raises(AssertionError, match="to be ready"):
+        landed.process.start()
+    landed.blocked("the ledger knows it as")
 
 
 def test_what_retention_has_removed_stops_the_source(landed: Landed, topic: Topic) -> None:
