@@ -32,10 +32,9 @@ from penstock.errors import (
 )
 from penstock.layers.expiry import Counted, Expiry
 from penstock.layers.hold import Hold
+from penstock.layers.insertion import statement
 from penstock.layers.judging import like_bronze
 from penstock.layers.statements import fill
-from penstock.project.lexer import literal
-from penstock.sources import records
 from penstock.store.ledger import Span
 
 if TYPE_CHECKING:
@@ -43,7 +42,7 @@ if TYPE_CHECKING:
 
     from penstock.engine.client import Client
     from penstock.project.objects import Project, Relation
-    from penstock.sources.replayable import Form, Frame, Replayable
+    from penstock.sources.replayable import Frame, Replayable
     from penstock.store.ledger import Batch, Intent, Ledger, Stream
 
 StateName = Literal["idle", "live", "recovering", "blocked"]
@@ -460,31 +459,6 @@ class Lander:
     def _block(self, reason: str) -> None:
         self.state.name, self.state.reason = "blocked", reason
         _log.error("landing_blocked", source=self.source.name, reason=reason)
-
-
-def statement(target: Target, source: str, intent: Intent, form: Form = "lines") -> str:
-    """The INSERT that lands a batch; its records are the body. Unqualified: run in the database."""
-    values: dict[str, str | int] = {
-        "bronze": f"`{target.bronze}`",
-        "source": literal(source),
-        "batch": intent.batch,
-        "ingested_ms": intent.ingested_ms,
-        "token": literal(intent.token),
-    }
-    if form == "records":
-        return fill("land_records", structure=records.STRUCTURE, **values)
-    stops, shifts, total = [], [], 0
-    for span in intent.spans:
-        shifts.append(span.start - total)
-        total += span.stop - span.start
-        stops.append(total)
-    return fill(
-        "land",
-        parts="[" + ",".join(f"toUInt32({s.part})" for s in intent.spans) + "]",
-        shifts="[" + ",".join(f"toInt64({n})" for n in shifts) + "]",
-        stops=str(stops),
-        **values,
-    )
 
 
 def _spans(frames: Sequence[Frame]) -> tuple[Span, ...]:
