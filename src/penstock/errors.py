@@ -18,6 +18,7 @@ Each class has a stable reference, a fix and a command, which stand in docs/erro
     ├── PortTakenError            an address is in use                               exit 1
     ├── LedgerError               the ledger refused a step                          exit 1
     │   ├── StaleLeaseError       a newer lander holds the stream: stop writing
+    │   ├── StandStillError       landing is held for a moment: wait
     │   └── IncarnationError      the source is another one than the ledger knows
     ├── SourceDownError           a broker cannot be reached: worth a retry          exit 6
     ├── LandingBlockedError       a batch failed too often; nothing is skipped       exit 1
@@ -221,6 +222,14 @@ class StaleLeaseError(LedgerError):
 
     reference = "PNS-4002"
     fix = "stop this platform; the other one goes on with what it left"
+    command = "penstock status"
+
+
+class StandStillError(LedgerError):
+    """Landing is held for a moment by who looks at the data as a whole."""
+
+    reference = "PNS-4007"
+    fix = "wait: it goes on by itself, or when the platform is started again"
     command = "penstock status"
 
 

@@ -17,7 +17,7 @@ _STALE = 1001  # none of ClickHouse's codes: the client turns it into StaleLease
 
 
 class Leases:
-    """The highest lease epoch seen of every stream, kept on disk across restarts.
+    """The highest lease epoch seen of every stream, or part of one, kept on disk across restarts.
 
     Args:
         path: a small JSON file, rewritten only when an epoch rises.
@@ -30,25 +30,29 @@ class Leases:
         self._epochs = msgspec.json.decode(raw, type=dict[str, int])
 
     def check(self, lease: str) -> None:
-        """Take note of `stream=epoch`.
+        """Take note of `stream=epoch`, or of several with commas between: of each part one.
 
         Raises:
-            EngineError: a higher epoch has been seen: the sender must stop writing; or this is
-                no lease.
+            EngineError: a higher epoch of one of them has been seen: the sender must stop writing;
+                or this is no lease.
         """
-        stream, _, text = lease.rpartition("=")
-        if not stream or not text.isdecimal():
-            raise EngineError(f"Code: 36. {lease!r} is no lease: stream=epoch", code=36)
-        epoch = int(text)
+        shown = dict(_read(each) for each in lease.split(","))
         with self._lock:
-            seen = self._epochs.get(stream, 0)
-            if epoch < seen:
-                raise EngineError(
-                    f"Code: {_STALE}. lease {epoch} of {stream} is over: {seen} holds it now",
-                    code=_STALE,
-                )
-            if epoch > seen:
-                raised = {**self._epochs, stream: epoch}
+            for stream, epoch in shown.items():
+                if epoch < (seen := self._epochs.get(stream, 0)):
+                    raise EngineError(
+                        f"Code: {_STALE}. lease {epoch} of {stream} is over: {seen} holds it now",
+                        code=_STALE,
+                    )
+            if any(epoch > self._epochs.get(stream, 0) for stream, epoch in shown.items()):
+                raised = {**self._epochs, **shown}
                 # Before it counts: a fence that is not on disk is none.
                 durable.replace(self._path, msgspec.json.encode(raised))
                 self._epochs = raised
+
+
+def _read(lease: str) -> tuple[str, int]:
+    stream, _, text = lease.rpartition("=")
+    if not stream or not text.isdecimal():
+        raise EngineError(f"Code: 36. {lease!r} is no lease: stream=epoch", code=36)
+    return stream, int(text)

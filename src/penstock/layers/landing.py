@@ -207,6 +207,11 @@ class Lander:
             self.source.resume(self.ledger.positions(stream.id))
 
     @property
+    def turn(self) -> Hold:
+        """What is taken for each batch."""
+        return self.hold
+
+    @property
     def stream(self) -> Stream:
         """The stream, under the lease that `start` has taken."""
         return self._stream
@@ -233,15 +238,15 @@ class Lander:
                 self.meet()
                 self.recover()
                 while not stop.is_set():
-                    with self.hold:
+                    with self.turn:
                         # Who held it may have stopped half way, as everything stops.
                         landed = not stop.is_set() and self.step()
                     if not landed:
                         self.state.name = "idle" if self.state.name == "live" else self.state.name
                         stop.wait(_IDLE)
             except StaleLeaseError as error:
-                self._block(str(error))
-                return
+                if not self._goes_on(error):
+                    return
             except PenstockError as error:
                 self._block(str(error))
                 away = isinstance(error, StoreDownError | SourceDownError)
@@ -261,18 +266,21 @@ class Lander:
         for intent in intents:
             if self.state.name != "blocked":  # which it stays until the batch is landed
                 self.state.name = "recovering"
-            with self.hold:
-                adopted = self.ledger.adopt(intent, self._stream)
-                body, frames = self._read(adopted.spans)
-                if _fingerprint(frames) != adopted.fingerprint:
-                    raise LandingBlockedError(
-                        f"batch {adopted.batch} holds other records than were written down",
-                        where=f"{self.source.domain}/{self.source.name} {adopted.spans}",
-                        next_step="restore the spool folder from a backup",
-                    )
-                self._land(adopted, body, frames)
+            with self.turn:
+                self._land_again(self.ledger.adopt(intent, self._stream))
         self.state.name, self.state.reason = "idle", ""
         return len(intents)
+
+    def _land_again(self, adopted: Intent) -> None:
+        """Land an open batch from the records that were written down."""
+        body, frames = self._read(adopted.spans)
+        if _fingerprint(frames) != adopted.fingerprint:
+            raise LandingBlockedError(
+                f"batch {adopted.batch} holds other records than were written down",
+                where=f"{self.source.domain}/{self.source.name} {adopted.spans}",
+                next_step="restore the spool folder from a backup",
+            )
+        self._land(adopted, body, frames)
 
     def step(self) -> bool:
         """Land the next batch if there is one; True where one was landed."""
@@ -406,8 +414,17 @@ class Lander:
             body,
             rows=intent.rows,
             database=self.target.database,
-            lease=self.lease(intent.epoch),
+            lease=self._shown(intent),
         )
+
+    def _shown(self, intent: Intent) -> str:
+        """The lease that a batch is inserted under."""
+        return self.lease(intent.epoch)
+
+    def _goes_on(self, error: StaleLeaseError) -> bool:
+        """Whether there is anything left to land where another holds what this one held."""
+        self._block(str(error))
+        return False
 
     def lease(self, epoch: int) -> str:
         """What a write of an epoch shows the engine, which refuses an older one's."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ import structlog
 
 from penstock.errors import PenstockError
 from penstock.layers.landing import Lander, Limits, Target
+from penstock.layers.sharing import SharedLander
 from penstock.sources.http import HttpSource
 from penstock.store.idempotency import IdempotencyKeys
 
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from penstock.project.objects import Project, Source
     from penstock.settings import Settings
     from penstock.sources.http import Receipt
-    from penstock.sources.replayable import Replayable
+    from penstock.sources.replayable import Shared
     from penstock.store.ledger import Ledger
 
 _PAUSE = 5.0  # seconds before a lander that failed is started again
@@ -46,6 +48,7 @@ class Intake:
         landers: in the order they were taken in.
         sources: (domain, name) → source of kind `http`, which bodies are posted to.
         keys: of bodies sent with an Idempotency-Key.
+        member: number of this process among those that land for one ledger; 0 is the platform.
     """
 
     settings: Settings
@@ -54,6 +57,7 @@ class Intake:
     client: Client
     hooks: Hooks
     stop: threading.Event
+    member: int = 0
     landers: list[Lander] = field(default_factory=list)
     sources: dict[tuple[str, str], HttpSource] = field(default_factory=dict)
     keys: IdempotencyKeys = field(init=False)
@@ -82,7 +86,12 @@ class Intake:
                 continue
             source = self._open(wanted)
             target = Target.of(project, *key)
-            lander = Lander(source, target, self.ledger, self.client, limits, self.hooks)
+            means = (target, self.ledger, self.client, limits, self.hooks)
+            lander = (
+                Lander(source, *means)
+                if isinstance(source, HttpSource)
+                else SharedLander(source, *means, leads=self.member == 0)
+            )
             if start:
                 lander.start()
                 self._run(lander)
@@ -90,7 +99,7 @@ class Intake:
                 self.sources[key] = source  # nothing is sent to it before it is counted
             self.landers.append(lander)
 
-    def _open(self, wanted: Source) -> Replayable:
+    def _open(self, wanted: Source) -> HttpSource | Shared:
         """The log that a source's records are read from.
 
         Without a broker a topic's records are posted, as on a laptop that has none.
@@ -99,7 +108,11 @@ class Intake:
         if wanted.kind == "kafka" and self.settings.text("kafka_bootstrap_servers"):
             from penstock.sources.kafka import KafkaSource, brokers  # noqa: PLC0415 - librdkafka
 
-            return KafkaSource(*key, str(wanted.options["topic"]), brokers(self.settings))
+            topic = str(wanted.options["topic"])
+            # Another ledger's landers land all of it as well, and share nothing with these.
+            group = f"penstock.{'.'.join(key)}.{self.ledger.identity()}"
+            member = f"{socket.gethostname()}.{self.member}"
+            return KafkaSource(*key, topic, brokers(self.settings), group=group, member=member)
         folder = self.data / "spool" / ".".join(key)
         return HttpSource(*key, folder, limit=self.settings.number("spool_bytes"))
 

@@ -2,6 +2,10 @@
 
 Positions are the ledger's. Kafka's own commits are made for lag tools alone, after a batch is
 closed, and never read. A thread of its own fetches and packs while the batch before is landed.
+
+Which partitions are fetched Kafka's group says: all of them where one platform runs, a share each
+where other landers have joined. What is given is fetched only when landing has leased it, and what
+is taken away is let go of between two batches.
 """
 
 from __future__ import annotations
@@ -17,6 +21,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 from confluent_kafka import (
+    OFFSET_END,
     Consumer,
     KafkaError,
     KafkaException,
@@ -42,6 +47,8 @@ _WAIT_S: Final = 0.05  # for messages, before what there is is given
 _ASK_S: Final = 5.0  # for an answer of the broker
 _LOOK_S: Final = 5.0  # between looks at the topic itself: its id, its partitions
 _AGAIN_S: Final = 30.0  # for records that are read again
+_LEAVE_S: Final = 20.0  # that a batch may take to its end before its partitions go
+_SESSION_MS: Final = 10_000  # after which a lander that is gone loses its partitions
 _GONE: Final = (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE)  # noqa: SLF001
 _log = structlog.get_logger(__name__)
 _librdkafka = logging.getLogger("penstock.kafka")
@@ -72,9 +79,10 @@ class _Buffer:
         self.size += len(piece.body)
         self.rows += piece.rows
 
-    def drop(self, part: int, stop: int) -> None:
-        gone = [p for p in self.pieces if p.part == part and p.stop <= stop]
-        self.pieces = [p for p in self.pieces if p.part != part or p.stop > stop]
+    def drop(self, part: int, stop: int | None = None) -> None:
+        """Let go of a partition's records before `stop`, or of all."""
+        gone = [p for p in self.pieces if p.part == part and (stop is None or p.stop <= stop)]
+        self.pieces = [p for p in self.pieces if p not in gone]
         self.size -= sum(len(p.body) for p in gone)
         self.rows -= sum(p.rows for p in gone)
 
@@ -92,32 +100,42 @@ def brokers(settings: Settings) -> dict[str, str]:
 
 
 class KafkaSource:
-    """One source of kind `kafka`: a topic, all its partitions.
+    """One source of kind `kafka`: a topic, and the partitions of it that the group gives.
 
     Args:
         domain: name of its domain.
         name: name of the source.
         topic: that is read.
         settings: of librdkafka, by its names: `bootstrap.servers`, security.
-
+        group: of all who land it into the same tables.
+        member: of the group; the same one after a restart.
     """
 
-    def __init__(self, domain: str, name: str, topic: str, settings: Mapping[str, str]) -> None:
+    def __init__(
+        self, domain: str, name: str, topic: str, settings: Mapping[str, str],
+        *, group: str, member: str,
+    ) -> None:  # fmt: skip
         self.domain, self.name, self.topic = domain, name, topic
         self.form: Form = "records"
         self._settings: dict[str, str | int | float | bool] = {
             "client.id": f"penstock-{domain}-{name}",
             **settings,
         }
+        self._group, self._member = group, member
         self.incarnation = ""
         self._lock = threading.Lock()
         self._room = threading.Condition(self._lock)
         self._held = _Buffer()
-        self._parts: dict[int, Part] = {}
+        self._parts: dict[int, Part] = {}  # that are fetched
+        self._given: frozenset[int] = frozenset()
+        self._giving = 0  # how often that has changed
+        self._busy: set[int] = set()  # of a batch that is being landed
+        self._starts: dict[int, int] = {}  # where to fetch from; the consumer's thread does it
         self._fetched = 0  # records since the start
         self._fault: Exception | None = None
+        self._stuck = False  # by a fault that does not pass by itself
         self._stop = threading.Event()
-        self._consumer = self._connect()
+        self._consumer = self._connect(**{"group.instance.id": member})
         self._admin = AdminClient(self._settings, logger=_librdkafka)
         self._thread: threading.Thread | None = None
 
@@ -143,19 +161,31 @@ class KafkaSource:
                 if part not in positions
             }
 
-    def resume(self, positions: dict[int, int]) -> None:
-        """Fetch from the ledger's positions on; what was fetched before is dropped."""
-        self._halt()
-        self._stop = threading.Event()
-        with self._lock:
-            self._held = _Buffer()
-            self._parts = {part: Part(part, row, row) for part, row in positions.items()}
-            self._fault = None
-        self._assign(self._consumer, positions)
-        self._thread = threading.Thread(
-            target=self._fetch, args=(self._stop,), name=f"kafka-{self.name}", daemon=True
+    def join(self) -> None:
+        """Ask the group for partitions, and fetch those that landing has leased."""
+        self._consumer.subscribe(
+            [self.topic], on_assign=self._gain, on_revoke=self._leave, on_lost=self._lose
         )
+        self._thread = threading.Thread(target=self._fetch, name=f"kafka-{self.name}", daemon=True)
         self._thread.start()
+
+    def given(self) -> tuple[int, frozenset[int]]:
+        """The partitions it has now, and how often that has changed; asked between batches."""
+        with self._room:
+            self._busy.clear()
+            self._room.notify_all()
+            return self._giving, self._given
+
+    def resume(self, positions: dict[int, int]) -> None:
+        """Fetch partitions from the ledger's positions on; who stands there already goes on."""
+        with self._lock:
+            for part, row in positions.items():
+                at = self._parts.get(part)
+                if part in self._given and (self._stuck or at is None or at.landed != row):
+                    self._held.drop(part)
+                    self._parts[part] = Part(part, row, row)
+                    self._starts[part] = row
+            self._fault, self._stuck = None, False
 
     def cut(self, *, rows: int, size: int, age: float) -> list[Frame]:
         """The next batch over all partitions, if it is full or a record is older than `age` s.
@@ -176,6 +206,10 @@ class KafkaSource:
         if not full and 0 <= waited < age:
             return []
         taken.sort(key=lambda piece: piece.part)  # stable: of a part they stay in their order
+        with self._lock:
+            if not {p.part for p in taken} <= self._parts.keys():
+                return []  # one has been taken away meanwhile
+            self._busy = {p.part for p in taken}
         return [
             Frame(p.part, p.start, p.stop, p.rows, 0, len(p.body), 0, p.received_ms) for p in taken
         ]
@@ -203,6 +237,7 @@ class KafkaSource:
             self._held.drop(part, stop)
             if part in self._parts:
                 self._parts[part].landed = stop
+            self._busy.discard(part)
             self._room.notify_all()
         with contextlib.suppress(KafkaException):  # nobody but lag tools reads it
             self._consumer.commit(offsets=[TopicPartition(self.topic, part, stop)])
@@ -233,10 +268,50 @@ class KafkaSource:
             self._thread.join()
             self._thread = None
 
-    def _connect(self) -> Consumer:
+    def _gain(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        """Be given partitions: fetched from nowhere yet, until landing has leased them."""
+        places = [self._at(p.partition, OFFSET_END) for p in partitions]
+        consumer.incremental_assign(places)
+        consumer.pause(places)
+        self._change(self._given | {p.partition for p in partitions})
+
+    def _leave(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        """Let partitions go, after the batch that has records of them."""
+        gone = {p.partition for p in partitions}
+        with self._room:
+            # No next batch has them, and that one is waited for.
+            for part in gone:
+                self._forget(part)
+            self._room.wait_for(lambda: not self._busy & gone or self._stop.is_set(), _LEAVE_S)
+        self._change(self._given - gone)
+        consumer.incremental_unassign(partitions)
+
+    def _lose(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        """Another has them already: what is being landed of them finds its lease gone."""
+        gone = {p.partition for p in partitions}
+        with self._lock:
+            for part in gone:
+                self._forget(part)
+        self._change(self._given - gone)
+        consumer.incremental_unassign(partitions)
+
+    def _forget(self, part: int) -> None:
+        self._parts.pop(part, None)
+        self._starts.pop(part, None)
+        self._held.drop(part)
+
+    def _change(self, given: frozenset[int]) -> None:
+        with self._lock:
+            self._given, self._giving = given, self._giving + 1
+        _log.info("partitions_given", source=self.name, member=self._member, parts=sorted(given))
+
+    def _connect(self, **more: str) -> Consumer:
         return Consumer({
             **self._settings,
-            "group.id": f"penstock.{self.domain}.{self.name}",
+            **more,
+            "group.id": self._group,
+            "partition.assignment.strategy": "cooperative-sticky",
+            "session.timeout.ms": _SESSION_MS,
             "enable.auto.commit": False,
             "enable.auto.offset.store": False,
             "isolation.level": "read_committed",
@@ -248,30 +323,57 @@ class KafkaSource:
             "topic.metadata.refresh.interval.ms": int(_LOOK_S * 1000),
         }, logger=_librdkafka)  # fmt: skip
 
-    def _assign(self, consumer: Consumer, positions: Mapping[int, int]) -> None:
-        consumer.assign([TopicPartition(self.topic, p, row) for p, row in positions.items()])
-
     def _partitions(self) -> list[int]:
         known = self._consumer.list_topics(self.topic, timeout=_ASK_S).topics[self.topic]
         return sorted(known.partitions)
 
-    def _fetch(self, stop: threading.Event) -> None:
+    def _fetch(self) -> None:
         """Fetch for as long as there is room; the thread's whole life."""
-        looked = time.monotonic()
-        while not stop.is_set():
-            with self._room:
-                self._room.wait_for(lambda: stop.is_set() or self._held.size < _HELD_BYTES)
+        looked, paused = time.monotonic(), False
+        while not self._stop.is_set():
             try:
-                self._hold([m for m in self._consumer.consume(_ONCE, _WAIT_S) if self._sound(m)])
+                paused = self._make_room(paused=paused)
+                self._start()
+                self._pull()
                 if time.monotonic() - looked > _LOOK_S:
                     looked = time.monotonic()
                     self._look()
-                    self._fault = None
+                    self._fault = self._fault if self._stuck else None
             except LandingBlockedError as error:
-                self._fault = error
-                return
+                self._fault, self._stuck = error, True
             except SourceDownError as error:
                 self._fault = error
+
+    def _make_room(self, *, paused: bool) -> bool:
+        """Fetch nothing more while too much is held; the group is heard all the same."""
+        with self._lock:
+            full = self._held.size >= (_HELD_BYTES // 2 if paused else _HELD_BYTES)
+            fetched = [self._at(part) for part in self._parts.keys() - self._starts.keys()]
+        if full != paused:
+            (self._consumer.pause if full else self._consumer.resume)(fetched)
+        return full
+
+    def _start(self) -> None:
+        """Fetch what has been leased from where the ledger says."""
+        if not self._starts:
+            return
+        self._check_identity()  # or another topic's records would go on where this one ended
+        with self._lock:
+            starts, self._starts = self._starts, {}
+        places = [self._at(part, row) for part, row in starts.items()]
+        self._consumer.incremental_unassign(places)
+        self._consumer.incremental_assign(places)
+        self._consumer.resume(places)
+
+    def _pull(self) -> None:
+        """Keep what has come, and say what has not."""
+        messages = self._consumer.consume(_ONCE, _WAIT_S)
+        self._hold([message for message in messages if message.error() is None])
+        for message in messages:
+            self._sound(message)
+
+    def _at(self, part: int, row: int = 0) -> TopicPartition:
+        return TopicPartition(self.topic, part, row)
 
     def _hold(self, messages: Sequence[Message]) -> None:
         """Pack messages, which come partition by partition, and keep them."""
@@ -281,25 +383,20 @@ class KafkaSource:
             last = run[-1]
             body = records.packed(run)
             with self._lock:
-                place = self._parts.setdefault(part, Part(part, 0, 0))
+                place = self._parts.get(part)
+                if place is None or part in self._starts:
+                    continue  # of before it was leased
                 start, place.received = place.received, _offset(last) + 1
                 place.sent_ms = last.timestamp()[1]
                 self._held.add(_Held(part, start, place.received, len(run), body, now))
                 self._fetched += len(run)
 
     def _look(self) -> None:
-        """Take up partitions that are new; refuse a topic that is another one by now."""
+        """See whether it is the same topic still, and how far it reaches."""
         self._check_identity()
-        with self._asking("its partitions"):
-            new = [part for part in self._partitions() if part not in self._parts]
-        if new:
-            self._consumer.incremental_assign([TopicPartition(self.topic, p, 0) for p in new])
-            with self._lock:
-                self._parts.update({part: Part(part, 0, 0) for part in new})
-            _log.info("partitions_added", source=self.name, partitions=new)
         for partition in self.parts():
-            one = TopicPartition(self.topic, partition.part)
-            partition.high = self._consumer.get_watermark_offsets(one, cached=True)[1]
+            place = self._at(partition.part)
+            partition.high = self._consumer.get_watermark_offsets(place, cached=True)[1]
 
     def _check_identity(self) -> None:
         if (identity := self.identify()) != self.incarnation:
@@ -328,7 +425,7 @@ class KafkaSource:
         """Messages [start, stop) of a partition, by a consumer of their own."""
         consumer = self._connect()
         try:
-            self._assign(consumer, {part: start})
+            consumer.assign([TopicPartition(self.topic, part, start)])
             deadline = time.monotonic() + _AGAIN_S
             while True:
                 for message in consumer.consume(_ONCE, _WAIT_S):

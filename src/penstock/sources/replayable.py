@@ -116,3 +116,18 @@ class Replayable(Protocol):
     def close(self) -> None:
         """Let go of the log."""
         ...
+
+
+class Shared(Replayable, Protocol):
+    """A log that several landers share part by part, as its own group tells each of them."""
+
+    def join(self) -> None:
+        """Ask to be given parts, from now on."""
+        ...
+
+    def given(self) -> tuple[int, frozenset[int]]:
+        """The parts it has now, and a number that is another one whenever they have changed.
+
+        Who asks is between two batches.
+        """
+        ...

@@ -5,7 +5,8 @@ engine has been seen to hold it. In between lies an open intent: after a crash i
 adopted, and the same rows are inserted again under the same token. Three fences, each checked in
 the transaction that writes:
 
-- the **lease epoch** of a stream: who leases it last is the only one who may write;
+- the **lease epoch** of a stream: who leases it last is the only one who may write; of a log that
+  landers share, the lease of each part (see `fences`, `shares`);
 - the **position** of a part moves only from an intent's start to its stop;
 - a part has **one open intent** at most.
 """
@@ -15,14 +16,16 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+import uuid
 from dataclasses import replace
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from penstock.errors import LedgerError, StaleLeaseError
+from penstock.errors import LedgerError
 from penstock.store.dialects import upsert
+from penstock.store.fences import draw, fence, fence_parts, held_row, open_row
 from penstock.store.records import (
     Batch,
     Intent,
@@ -78,7 +81,7 @@ class Ledger:
                 found = connection.execute(sa.select(STREAM).where(named)).one_or_none()
                 if found is None:
                     made = {"domain": domain, "source": source, "incarnation": incarnation}
-                    zeros = dict.fromkeys(("epoch", *Totals._fields), 0)
+                    zeros = dict.fromkeys(("epoch", "leases", *Totals._fields), 0)
                     connection.execute(sa.insert(STREAM).values(**made, **zeros))
                     found = connection.execute(sa.select(STREAM).where(named)).one()
         stream = Stream(found.id, domain, source, found.incarnation, found.epoch)
@@ -146,7 +149,7 @@ class Ledger:
             known = sa.select(POSITION.c.part).where(POSITION.c.stream_id == stream.id)
             there = set(connection.scalars(known))
             new = [
-                {"stream_id": stream.id, "part": part, "next_row": row, "open_batch": None}
+                {"stream_id": stream.id, "part": part, "next_row": row, "lease": 0}
                 for part, row in origins.items()
                 if part not in there
             ]
@@ -173,10 +176,14 @@ class Ledger:
         where = f"{stream.domain}/{stream.source}"
         check_spans(spans, rows, where)
         with self.store.writing() as connection:
-            held = fence(connection, stream.id, stream.epoch)
+            if stream.lease:
+                held = fence_parts(connection, stream, [span.part for span in spans])
+            else:
+                held = fence(connection, stream.id, stream.epoch)
             values = {
                 "stream_id": stream.id,
-                "epoch": stream.epoch,
+                "epoch": draw(connection, stream.id) if stream.lease else stream.epoch,
+                "lease": stream.lease,
                 "spans": [[s.part, s.start, s.stop] for s in spans],
                 "rows": rows,
                 "size": size,
@@ -214,7 +221,7 @@ class Ledger:
         """
         with self.store.writing() as connection:
             held = fence(connection, stream.id, stream.epoch)
-            row = _open_row(connection, intent, held)
+            row = open_row(connection, intent, held)
             one = BATCH.c.batch == row.batch
             connection.execute(sa.update(BATCH).where(one).values(epoch=stream.epoch))
             return intent_of(_batch_row(connection, row.batch))
@@ -227,7 +234,7 @@ class Ledger:
             LedgerError: the intent is closed.
         """
         with self.store.writing() as connection:
-            row = _held_row(connection, intent)
+            row = held_row(connection, intent)
             one = BATCH.c.batch == row.batch
             connection.execute(
                 sa.update(BATCH).where(one).values(attempts=BATCH.c.attempts + 1, error=error)
@@ -249,7 +256,7 @@ class Ledger:
                 where the intent starts.
         """
         with self.store.writing() as connection:
-            row = _held_row(connection, intent)
+            row = held_row(connection, intent)
             if good < 0 or dead < 0 or good + dead != row.rows:
                 raise LedgerError(
                     f"batch {row.batch} has {row.rows} rows, but {good} good and {dead} dead"
@@ -345,6 +352,14 @@ class Ledger:
         with self.store.reading() as connection:
             return {row.name: row.version for row in connection.execute(sa.select(TABLE_VERSION))}
 
+    def identity(self) -> str:
+        """A name of this ledger, another one for each: eight hex digits."""
+        with self.store.writing() as connection:
+            if (known := _note(connection, "identity")) is None:
+                known = uuid.uuid4().hex[:8]
+                _put(connection, "identity", known)
+            return known
+
     def get(self, key: str) -> str | None:
         """Read a note."""
         with self.store.reading() as connection:
@@ -354,45 +369,6 @@ class Ledger:
         """Write a note, over the former one of that key."""
         with self.store.writing() as connection:
             _put(connection, key, value)
-
-
-def fence(connection: sa.Connection, stream_id: int, epoch: int) -> sa.Row[Any]:
-    """Return the stream's row if `epoch` is its lease; held to the end of the transaction."""
-    query = sa.select(STREAM).where(STREAM.c.id == stream_id).with_for_update()
-    row = connection.execute(query).one_or_none()
-    if row is None:
-        raise LedgerError(f"the ledger has no stream {stream_id}")
-    if row.epoch != epoch:
-        raise StaleLeaseError(
-            f"lease {epoch} is over: lease {row.epoch} holds the stream",
-            where=f"{row.domain}/{row.source}",
-            next_step="stop this lander; the other one carries on with what it left",
-        )
-    return row
-
-
-def _held_row(connection: sa.Connection, intent: Intent) -> sa.Row[Any]:
-    """Return the row of an open intent whose holder still has the lease."""
-    held = fence(connection, intent.stream_id, intent.epoch)
-    row = _open_row(connection, intent, held)
-    if row.epoch != intent.epoch:
-        raise LedgerError(
-            f"batch {intent.batch} was opened under lease {row.epoch}: adopt it first",
-            where=f"{held.domain}/{held.source}",
-        )
-    return row
-
-
-def _open_row(connection: sa.Connection, intent: Intent, held: sa.Row[Any]) -> sa.Row[Any]:
-    row = connection.execute(
-        sa.select(BATCH).where(BATCH.c.batch == intent.batch, BATCH.c.stream_id == held.id)
-    ).one_or_none()
-    where = f"{held.domain}/{held.source}"
-    if row is None or row.token != intent.token:
-        raise LedgerError(f"batch {intent.batch} is not one of this stream", where=where)
-    if row.closed_no is not None:
-        raise LedgerError(f"batch {intent.batch} is closed already", where=where)
-    return row
 
 
 def _claim(connection: sa.Connection, held: sa.Row[Any], span: Span, batch: int) -> None:
@@ -410,8 +386,8 @@ def _claim(connection: sa.Connection, held: sa.Row[Any], span: Span, batch: int)
             where=where,
         )
     if found is None:
-        first = {"stream_id": held.id, "part": span.part, "next_row": 0, "open_batch": batch}
-        connection.execute(sa.insert(POSITION).values(**first))
+        first = {"stream_id": held.id, "part": span.part, "lease": 0}
+        connection.execute(sa.insert(POSITION).values(**first, next_row=0, open_batch=batch))
     else:
         connection.execute(sa.update(POSITION).where(part).values(open_batch=batch))
 

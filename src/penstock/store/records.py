@@ -37,6 +37,7 @@ class Stream:
         incarnation: which log it is: a topic's id, a spool's id, a bucket.
         epoch: the lease it was read under. To write, lease it and put the new epoch here:
             `replace(stream, epoch=ledger.lease(stream.id))`.
+        lease: that its parts are held under, where landers share it (see `Shares`); 0 else.
     """
 
     id: int
@@ -44,6 +45,7 @@ class Stream:
     source: str
     incarnation: str
     epoch: int
+    lease: int = 0
 
     def check(self, incarnation: str) -> None:
         """Raise IncarnationError where the source is another log than the ledger knows."""
@@ -69,7 +71,8 @@ class Intent:
         fingerprint: of the content; the lander compares it when it rebuilds the batch.
         ingested_ms: `_ingested_at` of all its rows, epoch milliseconds.
         token: what the engine deduplicates by: 64 hex digits, bound to all of the above.
-        epoch: the lease it is being landed under.
+        epoch: the lease it is being landed under; where landers share the log, a number of its own.
+        lease: of the lander whose it is, where landers share the log; 0 else.
         attempts: how often landing it has failed.
         error: why it failed last.
         state: `open` until the engine has been seen to hold it.
@@ -87,6 +90,7 @@ class Intent:
     attempts: int
     error: str
     state: Literal["open", "closed"]
+    lease: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +146,7 @@ def intent_of(row: sa.Row[Any]) -> Intent:
         attempts=row.attempts,
         error=row.error,
         state="open" if row.closed_no is None else "closed",
+        lease=row.lease,
     )
 
 

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from penstock.errors import LedgerError
-from penstock.store.ledger import bump, fence
+from penstock.store.fences import fence
+from penstock.store.ledger import bump
 from penstock.store.records import Span, batch_of, spans_of
 from penstock.store.schema import BATCH, REPLAY, STREAM
 

@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-HEAD = "0008"
+HEAD = "0009"
 """The schema this version of Penstock works with: the last revision under `migrations/versions`."""
 
 METADATA = sa.MetaData(
@@ -55,6 +55,8 @@ STREAM = sa.Table(
     sa.Column("dead", sa.BigInteger, nullable=False),
     sa.Column("batches", sa.BigInteger, nullable=False),
     sa.Column("last_ingested_ms", sa.BigInteger, nullable=False),
+    # Counts the leases of its parts and of batches in them, where landers share the log.
+    sa.Column("leases", sa.BigInteger, nullable=False, server_default="0"),
     sa.UniqueConstraint("domain", "source"),
     sqlite_autoincrement=True,
 )
@@ -80,6 +82,7 @@ BATCH = sa.Table(
     # one of these: a mark by batch number would pass over an older batch that closes after it.
     sa.Column("closed_no", sa.BigInteger),
     sa.Column("closed_ms", sa.BigInteger),
+    sa.Column("lease", sa.BigInteger, nullable=False, server_default="0"),
     sa.UniqueConstraint("closed_no"),
     sa.Index(None, "stream_id", "batch"),
     sqlite_autoincrement=True,
@@ -93,6 +96,7 @@ POSITION = sa.Table(
     sa.Column("next_row", sa.BigInteger, nullable=False),
     # One column, hence at most one open intent a part, by construction.
     sa.Column("open_batch", sa.ForeignKey("batch.batch")),
+    sa.Column("lease", sa.BigInteger, nullable=False, server_default="0"),
 )
 
 REPLAY = sa.Table(

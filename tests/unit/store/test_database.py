@@ -17,7 +17,7 @@ import penstock
 from penstock.errors import DataDirError, StoreError, UsageError
 from penstock.store.database import Store, upgrade
 from penstock.store.dialects import dialect_of
-from penstock.store.ledger import Ledger, Span
+from penstock.store.ledger import Ledger, Span, Stream, Totals
 from penstock.store.schema import HEAD, METADATA
 
 if TYPE_CHECKING:
@@ -88,6 +88,25 @@ def numbered(connection: sa.Connection, table: str) -> bool:
     return bool(connection.scalar(sa.text(text), {"table": table}))
 
 
+_BATCH = (
+    "INSERT INTO batch (batch, stream_id, epoch, spans, rows, size, fingerprint, ingested_ms,"
+    " token, attempts, error, good, dead, closed_no, closed_ms) VALUES "
+)
+# As the first schema has it; the ledger of today writes columns that came later.
+_STREAM = (
+    "INSERT INTO stream (id, domain, source, incarnation, epoch, rows, good, dead, batches,"
+    " last_ingested_ms) VALUES "
+)
+FORMER = (
+    _STREAM + "(3, 'homes', 'readings', 'spool-1', 2, 5, 4, 1, 1, 7)",
+    _BATCH + "(6, 3, 2, '[[0, 0, 5]]', 5, 1, 'f', 7, 't6', 0, '', 4, 1, 1, 8)",
+    _BATCH + "(8, 3, 2, '[[0, 5, 10]]', 5, 1, 'f', 7, 't8', 0, '', 0, 0, NULL, NULL)",
+    "INSERT INTO position (stream_id, part, next_row, open_batch) VALUES (3, 0, 5, 8)",
+    "INSERT INTO note (key, value) VALUES ('boot_id', 'b1')",
+    "INSERT INTO table_version (name, version) VALUES ('homes.readings', 9)",
+)
+
+
 @pytest.mark.parametrize("revision", REVISIONS)
 def test_a_former_schema_is_brought_up_with_its_data(place: str, revision: str) -> None:
     """What stood in the store before stands there after; what was open can be closed."""
@@ -95,24 +114,24 @@ def test_a_former_schema_is_brought_up_with_its_data(place: str, revision: str) 
     former = Store(dialect.engine(), dialect)
     with former.writing() as connection:
         upgrade(connection, revision)
-    ledger = Ledger(former)
-    stream = ledger.stream("homes", "readings", "spool-1")
-    what = {"rows": 5, "size": 1, "fingerprint": "f", "ingested_ms": 7}
-    closed = ledger.close(ledger.open(stream, spans=[Span(0, 0, 5)], **what), good=4, dead=1)
-    intent = ledger.open(stream, spans=[Span(0, 5, 10)], **what)
-    ledger.put("boot_id", "b1")
-    ledger.bump(["homes.readings"])
-    before = (ledger.totals(), ledger.versions(), ledger.positions(stream.id))
+        for statement in FORMER:
+            connection.execute(sa.text(statement))
     former.close()
 
     store = Store.open(place)
     ledger = Ledger(store)
-    assert ledger.stream("homes", "readings", "spool-1") == stream
-    assert (ledger.batches(), ledger.open_intents()) == ([closed], [intent])
-    assert (ledger.totals(), ledger.versions(), ledger.positions(stream.id)) == before
+    assert ledger.stream("homes", "readings", "spool-1") == Stream(
+        3, "homes", "readings", "spool-1", 2
+    )
+    (closed,), (intent,) = ledger.batches(), ledger.open_intents()
+    assert (closed.batch, closed.spans, closed.good) == (6, (Span(0, 0, 5),), 4)
+    assert (intent.batch, intent.spans, intent.epoch) == (8, (Span(0, 5, 10),), 2)
+    assert ledger.totals() == {("homes", "readings"): Totals(5, 4, 1, 1, 7)}
+    assert (ledger.versions(), ledger.positions(3)) == ({"homes.readings": 9}, {0: 5})
     assert ledger.get("boot_id") == "b1"
     assert ledger.get("penstock_version") == penstock.__version__
     assert ledger.close(intent, good=5, dead=0).batch > closed.batch
+    assert ledger.positions(3) == {0: 10}
     with store.reading() as connection:
         assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
     store.close()

@@ -1,0 +1,162 @@
+"""Landing of a log that several landers share: each has the parts that its group gives it.
+
+::
+
+    given parts → lease taken → what others left in them inherited → fetched → landed as any other
+
+Parts change hands at any time. Who is told late finds its lease gone: the ledger opens no batch
+for it, and the front takes no late write of it.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import structlog
+
+from penstock.errors import StaleLeaseError, StandStillError
+from penstock.layers.hold import Hold
+from penstock.layers.landing import Lander
+from penstock.store.shares import Shares
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+    from penstock.sources.replayable import Shared
+    from penstock.store.ledger import Intent, Stream
+
+_BREATH = 0.2  # seconds before a lander that was overtaken asks what it has
+_log = structlog.get_logger(__name__)
+
+
+class SharedHold(Hold):
+    """The hold on all who land a log, in this process and in others.
+
+    Attributes:
+        own: the hold on the lander of this process.
+    """
+
+    def __init__(self, shares: Shares, stream: Callable[[], Stream]) -> None:
+        super().__init__()
+        self.own = Hold()
+        self._shares, self._stream, self._held = shares, stream, ExitStack()
+
+    def __enter__(self) -> None:
+        super().__enter__()
+        with ExitStack() as held:
+            held.callback(super().__exit__, None, None, None)
+            held.enter_context(self.own)
+            held.enter_context(self._shares.still(self._stream()))
+            self._held = held.pop_all()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._held.__exit__(kind, error, trace)
+
+
+@dataclass
+class SharedLander(Lander):
+    """Lands the parts of a log that it is given; `run` is a thread's whole life.
+
+    Attributes:
+        leads: whether it is the platform's own, which holds all others where that is asked for.
+    """
+
+    source: Shared
+    leads: bool = True
+    _shares: Shares = field(init=False)
+    _leased: int = field(default=-1, init=False)  # the giving that the lease is of
+    _fetched: int = field(default=-1, init=False)  # the giving whose parts are being fetched
+
+    def __post_init__(self) -> None:
+        self._shares = Shares(self.ledger)
+
+    def start(self) -> None:
+        """Find the stream; the parts come later, from the group."""
+        self._stream = self.ledger.stream(self.source.domain, self.source.name, "")
+        if self.leads:
+            self._stream = replace(self._stream, epoch=self.ledger.lease(self._stream.id))
+            self._shares.go_on(self._stream)  # whoever held it may have been killed
+        self._hold = self.hold = SharedHold(self._shares, lambda: self._stream)
+
+    @property
+    def turn(self) -> Hold:
+        """What is taken for each batch: the hold on this lander alone."""
+        return self._hold.own
+
+    def meet(self) -> None:
+        """Ask which log it is, and join those who land it; once.
+
+        Raises:
+            SourceDownError: it cannot be reached; it is to be tried again.
+            IncarnationError: it is not the one the ledger knows.
+        """
+        if self.source.incarnation:
+            return
+        identity = self.source.identify()
+        known = self.ledger.stream(self.source.domain, self.source.name, "")
+        self._stream = replace(self.ledger.identify(known, identity), epoch=self._stream.epoch)
+        self.source.incarnation = identity
+        self.source.join()
+
+    def recover(self) -> int:
+        """Take what is given, and finish what others left open in it."""
+        self._settle_closing()
+        self._leased = self._fetched = -1
+        with self.turn:
+            done = self._take()
+        self.state.name, self.state.reason = "idle", ""
+        return done
+
+    def step(self) -> bool:
+        """Land the next batch of the parts that are given; True where one was landed."""
+        if self._fetched != self.source.given()[0]:
+            self._take()
+        try:
+            return super().step()
+        except StandStillError:
+            return False
+
+    def _take(self) -> int:
+        """Lease what is given; fetch it as soon as nothing in it is open any more."""
+        giving, parts = self.source.given()
+        if self._leased != giving:
+            self._shares.begin(
+                self._stream, self.source.origins(self.ledger.positions(self._stream.id))
+            )
+            self._stream = self._shares.take(self._stream, parts)
+            self._leased = giving
+        done = 0
+        for intent in self._shares.left(self._stream, parts):
+            inherited = self._shares.inherit(self._stream, intent)
+            if inherited is not None:
+                if self.state.name != "blocked":  # which it stays until the batch is landed
+                    self.state.name = "recovering"
+                _log.info("batch_inherited", source=self.source.name, batch=intent.batch)
+                self._land_again(inherited)
+                done += 1
+        if not self._shares.left(self._stream, parts):
+            self.source.resume(self._shares.positions(self._stream, parts))
+            self._fetched = giving
+        return done
+
+    def _shown(self, intent: Intent) -> str:
+        return ",".join(
+            f"{self.source.domain}.{self.source.name}/{span.part}={intent.epoch}"
+            for span in intent.spans
+        )
+
+    def _goes_on(self, error: StaleLeaseError) -> bool:
+        """It does: with what it is given by now."""
+        _log.warning("overtaken", source=self.source.name, why=error.what)
+        self.doubt = None  # that batch is another's now
+        time.sleep(_BREATH)
+        return True
