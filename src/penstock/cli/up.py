@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -13,6 +13,7 @@ from penstock.cli.terminal import say
 
 if TYPE_CHECKING:
     import threading
+    from pathlib import Path
 
 
 def up(
@@ -24,8 +25,15 @@ def up(
     ingest: Annotated[
         str, typer.Option(help="Send a source of kind file once it runs: domain/source.")
     ] = "",
+    only: Annotated[
+        Literal["landing"] | None,
+        typer.Option(help="Share the topics of a platform that runs: land, and nothing else."),
+    ] = None,
 ) -> None:
     """Run a project: engine, landing, endpoints and page, until Ctrl-C."""
+    if only:
+        _land(project, data)
+        return
     from penstock.cli.foreground import claim, say_link, started
     from penstock.runtime.logs import configure
     from penstock.runtime.platform import Platform
@@ -58,6 +66,35 @@ def up(
         files = "     Files: as saved" if reload else ""
         say(f"  Stop: Ctrl-C     Look: penstock status{options}{files}")
         serve(platform, listener, until=until)
+
+
+def _land(project: Path, data: Path | None) -> None:
+    """Land beside the platform that runs, until Ctrl-C."""
+    from penstock.cli.foreground import stopping
+    from penstock.cli.running import look, post
+    from penstock.engine.datadir import key
+    from penstock.runtime.companion import Companion
+    from penstock.runtime.logs import configure
+
+    configure()
+    running = look(project, data)
+    place = find(project, data, engine_port=running.engine_port or None)
+    url = f"{running.url}/v1/admin/heal"
+    secret = key(place.data)
+    companion = Companion(
+        place.project,
+        place.settings,
+        place.data,
+        lambda asked: post(url, dict(asked), key=secret, timeout=60),
+    )
+    with stopping() as stop:
+        companion.start()
+        try:
+            say(f"  Lander {companion.number} of {running.url}   data {place.data}")
+            say(f"  Stop: Ctrl-C     Look: penstock sources{again(project, data)}")
+            stop.wait()
+        finally:
+            companion.stop()
 
 
 def _send(words: list[str]) -> None:

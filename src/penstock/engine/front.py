@@ -100,7 +100,8 @@ class Front:
                 try:
                     outcome = await self._run(request, call, job)
                 finally:  # an error may have written something, too
-                    if call.keyed and not lease and not call.reads:
+                    # What the platform lands it counts itself; a log may be landed by others.
+                    if call.keyed and not call.reads and (not lease or "/" in lease):
                         self._writes.note()
         except EngineError as error:
             return answers.failure(error, query_id, killed=job is not None and job.killed)

@@ -129,9 +129,9 @@ class SharedLander(Lander):
         """Lease what is given; fetch it as soon as nothing in it is open any more."""
         giving, parts = self.source.given()
         if self._leased != giving:
-            self._shares.begin(
-                self._stream, self.source.origins(self.ledger.positions(self._stream.id))
-            )
+            known = self.ledger.positions(self._stream.id)
+            if not parts <= known.keys():
+                self._shares.begin(self._stream, self.source.origins(known))
             self._stream = self._shares.take(self._stream, parts)
             self._leased = giving
         done = 0

@@ -45,6 +45,7 @@ ENTRIES = (
     Entry("truth-*.json*", "the demo's accounts"),
     Entry("running.json*", "who runs here"),
     Entry("apply.lock", "who changes tables here"),
+    Entry("lander-*.lock", "who lands here beside the platform"),
 )
 
 

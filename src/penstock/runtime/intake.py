@@ -84,6 +84,8 @@ class Intake:
             key = (wanted.domain, wanted.name)
             if wanted.kind == "file" or key in known:
                 continue
+            if self.member and wanted.kind != "kafka":
+                continue  # what is posted, the platform has
             source = self._open(wanted)
             target = Target.of(project, *key)
             means = (target, self.ledger, self.client, limits, self.hooks)
@@ -214,12 +216,16 @@ class Intake:
         with lander.counting:
             accepted, waiting = lander.source.counts()
             good, dead = lander.state.good, lander.state.dead
+        received = self._base.get(key, 0) + accepted
+        if isinstance(lander, SharedLander) and (all_of := self.ledger.totals().get(key)):
+            good, dead = all_of.good, all_of.dead  # others land it, too
+            received = good + dead + waiting
         return {
             "domain": key[0],
             "source": key[1],
             "state": lander.state.name,
             "reason": lander.state.reason,
-            "accepted": self._base.get(key, 0) + accepted,
+            "accepted": received,
             "landed": good + dead,
             "good": good,
             "dead": dead,

@@ -202,6 +202,7 @@ class Platform:
                 ready=self._ready,
                 max_body=self.settings.number("max_body"),
                 snapshot=self.snapshot,
+                heal=self._heal,
                 apply=self._apply,
                 replay=self.replay,
                 outlook=self.outlook,
@@ -462,6 +463,12 @@ class Platform:
             self._engine.restart(reason, seen=seen)
         else:
             time.sleep(1.0)  # a server heals itself; do not hammer it
+
+    def _heal(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """Heal the engine after a write of a companion that did not end well."""
+        if "reason" in asked:
+            self._restart_engine(str(asked["reason"]), int(asked.get("seen", 0)))
+        return {"starts": self._engine_starts()}
 
     def _closed(self, lander: Lander, batch: Batch, received_ms: int) -> None:
         self._versions.bump(lander.target.tables)

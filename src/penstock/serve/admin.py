@@ -64,6 +64,10 @@ class Admin:
             return refused
         return JSONResponse(await asyncio.to_thread(self._services.snapshot))
 
+    async def heal(self, request: Request) -> Response:
+        """`POST /v1/admin/heal`: `reason`, `seen`; how often the engine has been started."""
+        return self._stranger(request) or await _asked(request, self._services.heal, "Not healed")
+
     async def link(self, request: Request) -> Response:
         """`POST /v1/admin/link`: the code of a link that opens one session."""
         if (refused := self._stranger(request)) is not None:

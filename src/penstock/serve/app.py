@@ -70,6 +70,7 @@ class Services:
         ready: whether the engine answers and no source is blocked.
         max_body: most bytes of a request's body.
         snapshot: takes a snapshot of the data directory.
+        heal: heals the engine, for who lands from another process; gets and gives JSON.
         apply: brings the database to what the files say; gets and gives JSON.
         replay: lands dead letters again that are good by now; gets and gives JSON.
         outlook: what would become of all dead letters, if they were replayed now.
@@ -96,6 +97,7 @@ class Services:
     ready: Callable[[], bool]
     max_body: int
     snapshot: Callable[[], dict[str, Any]]
+    heal: Callable[[Mapping[str, Any]], dict[str, Any]]
     apply: Callable[[Mapping[str, Any]], dict[str, Any]]
     replay: Callable[[Mapping[str, Any]], dict[str, Any]]
     outlook: Callable[[], dict[str, Any]]
@@ -192,6 +194,7 @@ class Application:
         admin = Admin(self._services, door)
         return [
             Route("/v1/admin/apply", admin.apply, methods=["POST"]),
+            Route("/v1/admin/heal", admin.heal, methods=["POST"]),
             Route("/v1/admin/snapshot", admin.snapshot, methods=["POST"]),
             Route("/v1/admin/replay", admin.replay, methods=["POST"]),
             Route("/v1/admin/alerts/test", admin.test_alert, methods=["POST"]),

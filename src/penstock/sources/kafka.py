@@ -29,7 +29,7 @@ from confluent_kafka import (
     TopicCollection,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from penstock.errors import LandingBlockedError, SourceDownError
 from penstock.sources import records
@@ -153,13 +153,13 @@ class KafkaSource:
     def origins(self, positions: Mapping[int, int]) -> dict[int, int]:
         """The oldest offsets of partitions that the ledger does not know."""
         with self._asking("its oldest offsets"):
-            return {
-                part: self._consumer.get_watermark_offsets(
-                    TopicPartition(self.topic, part), timeout=_ASK_S
-                )[0]
-                for part in self._partitions()
-                if part not in positions
-            }
+            topic = self._admin.list_topics(self.topic, timeout=_ASK_S).topics[self.topic]
+            places = [self._at(part) for part in topic.partitions if part not in positions]
+            if not places:
+                return {}
+            asked = dict.fromkeys(places, OffsetSpec.earliest())
+            found = self._admin.list_offsets(asked, request_timeout=_ASK_S)
+            return {place.partition: found[place].result(_ASK_S).offset for place in places}
 
     def join(self) -> None:
         """Ask the group for partitions, and fetch those that landing has leased."""
@@ -322,10 +322,6 @@ class KafkaSource:
             "queued.max.messages.kbytes": 32 * 1024,
             "topic.metadata.refresh.interval.ms": int(_LOOK_S * 1000),
         }, logger=_librdkafka)  # fmt: skip
-
-    def _partitions(self) -> list[int]:
-        known = self._consumer.list_topics(self.topic, timeout=_ASK_S).topics[self.topic]
-        return sorted(known.partitions)
 
     def _fetch(self) -> None:
         """Fetch for as long as there is room; the thread's whole life."""
