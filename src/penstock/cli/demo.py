@@ -77,7 +77,7 @@ def demo(
             account.update(running.finish())
 
         serve(platform, listener, until=until)
-    _report(account, options, as_json=json)
+    _report(account, _same(domain, kafka=kafka) + options, as_json=json)
 
 
 def _place(data: Path | None, port: int | None, engine_port: int | None, *, kafka: bool) -> Place:
@@ -89,6 +89,11 @@ def _place(data: Path | None, port: int | None, engine_port: int | None, *, kafk
     if kafka:
         _make_topic(place.settings)
     return place
+
+
+def _same(domain: str, *, kafka: bool) -> str:
+    """The options by which another run goes on with this one's."""
+    return ("" if domain == "homes" else f" --domain {domain}") + (" --kafka" if kafka else "")
 
 
 def _domains(text: str, *, kafka: bool) -> list[str]:
@@ -196,8 +201,8 @@ def _report(account: dict[str, Any], options: str, *, as_json: bool) -> None:
     for part in account["domains"].values():
         if "via" in part:
             _say_telemetry(part)
-    more = "examples/homes/README.md tells more"
-    say(f"  next: penstock demo{options} goes on where this ended; {more}")
+    more = "examples/homes/README.md" if "homes" in account["domains"] else "docs/telemetry.md"
+    say(f"  next: penstock demo{options} goes on where this ended; {more} tells more")
     if not ok:
         raise typer.Exit(4)
 

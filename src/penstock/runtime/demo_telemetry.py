@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from penstock.runtime.intake import key_of
@@ -46,7 +47,7 @@ class TelemetryDemo:
     domain: str = field(default="telemetry", init=False)
     _before: int = field(default=0, init=False)
     _began: float = field(default=0.0, init=False)
-    _seconds: dict[str, float] = field(default_factory=dict, init=False)
+    _took_s: float = field(default=0.0, init=False)
 
     def start(self) -> None:
         """Start the sender."""
@@ -65,7 +66,6 @@ class TelemetryDemo:
     def stop(self) -> int:
         """End the sender and wait until the topic is landed; gives what was acknowledged."""
         self.senders.end()
-        self._seconds["sent"] = time.monotonic() - self._began
         acknowledged = int(self.senders.truth(_NAME).get("acknowledged", 0))
         if self.ends is not None:
             ends, deadline = self.ends(), time.monotonic() + _LAND_S
@@ -73,7 +73,7 @@ class TelemetryDemo:
                 time.sleep(0.05)
         else:
             self.platform.drain(_LAND_S)
-        self._seconds["landed"] = time.monotonic() - self._began
+        self._took_s = time.monotonic() - self._began
         return acknowledged
 
     def account(self) -> dict[str, Any]:
@@ -89,8 +89,8 @@ class TelemetryDemo:
             "balance": {"sent": sent, "landed": landed, "difference": landed - sent},
             "rates": {
                 "wanted_per_s": self.rate,
-                "sent_per_s": round(sent / max(self._seconds["sent"], 1e-3), 1),
-                "landed_per_s": round(landed / max(self._seconds["landed"], 1e-3), 1),
+                "sent_per_s": round(sent / _seconds(truth), 1),
+                "landed_per_s": round(landed / self._took_s, 1),
             },
             "incidents": truth.get("faults", []),
             "source": {"state": state.name, "reason": state.reason},
@@ -102,11 +102,16 @@ class TelemetryDemo:
         return all(landed.get(part, 0) >= end for part, end in ends.items())
 
     def _landed(self) -> int:
-        return next(
-            int(s["landed"])
-            for s in self.platform.status()["sources"]
-            if (s["domain"], s["source"]) == _KEY
-        )
+        sources = self.platform.status()["sources"]
+        return sum(s["landed"] for s in sources if (s["domain"], s["source"]) == _KEY)
 
     def _lander(self) -> Lander:
         return next(one for one in self.platform.landers if key_of(one) == _KEY)
+
+
+def _seconds(truth: dict[str, Any]) -> float:
+    """For how long a sender has sent, by its account; never zero."""
+    if not truth.get("last_ts"):
+        return 1.0
+    first, last = (datetime.fromisoformat(truth[key]) for key in ("start", "last_ts"))
+    return max((last - first).total_seconds(), 1e-3)
