@@ -18,7 +18,7 @@ import typer
 
 from penstock.cli.terminal import emit, say
 from penstock.errors import UsageError
-from penstock.settings import duration
+from penstock.settings import Settings, duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -345,8 +345,10 @@ def _produce(stream: Stream, account: Truth, target: _Target) -> None:
     """Hand the rows to the brokers; Ctrl-C ends in good order, a second one at once."""
     from penstock import TelemetryProducer
     from penstock.simulate.kafka import KafkaSender
+    from penstock.sources.kafka import brokers
 
-    producer = TelemetryProducer(target.servers, topic=target.topic)
+    security = {n: v for n, v in brokers(Settings.load()).items() if n != "bootstrap.servers"}
+    producer = TelemetryProducer(target.servers, topic=target.topic, settings={**security})
     sender = KafkaSender(producer, stream, account, truth_file=target.truth)
     sender.on_account = _progress
     say(f"sending to the topic {producer.topic} at {producer.servers}; Ctrl-C ends it")

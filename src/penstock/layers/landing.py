@@ -192,6 +192,7 @@ class Lander:
     unsure: tuple[Intent, int] | None = None
     passage: Passage | None = None
     doubt: tuple[str, int] | None = field(default=None, init=False)
+    _met: bool = field(default=False, init=False)  # the source has been told where to go on
     _tight: bool = field(default=False, init=False)  # the last try met the engine's memory limit
     _stored: tuple[int, int] = field(default=(0, 0), init=False)  # inserted and counted, epoch ms
 
@@ -205,6 +206,7 @@ class Lander:
         self._stream = replace(stream, epoch=self.ledger.lease(stream.id))
         if self.source.incarnation:
             self.source.resume(self.ledger.positions(stream.id))
+            self._met = True
 
     @property
     def turn(self) -> Hold:
@@ -223,13 +225,15 @@ class Lander:
             SourceDownError: it cannot be reached; it is to be tried again.
             IncarnationError: it is not the one the ledger knows.
         """
-        if self.source.incarnation:
+        if self._met:
             return
         identity = self.source.identify()
         self._stream = self.ledger.identify(self._stream, identity)
         self.ledger.begin(self._stream, self.source.origins(self.ledger.positions(self._stream.id)))
         self.source.incarnation = identity
+        self.recover()  # before anything is fetched, as that goes on where this ends
         self.source.resume(self.ledger.positions(self._stream.id))
+        self._met = True
 
     def run(self, stop: threading.Event) -> None:
         """Land batches until told to stop; nothing is ever skipped."""

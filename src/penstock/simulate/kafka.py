@@ -10,10 +10,15 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+
+from penstock.errors import SourceDownError
 from penstock.simulate.truth import Counts, write_document
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from penstock.simulate.producer import TelemetryProducer
@@ -23,6 +28,7 @@ if TYPE_CHECKING:
 _BODY_ROWS = 10_000
 _BODY_S = 0.1  # seconds of readings to hand over together
 _ACCOUNT_S = 1.0
+_ASK_S = 5.0  # for an answer of the brokers
 _SKIP_AFTER_S = 5.0  # a stream that lags this far behind leaves out what is overdue
 
 
@@ -106,3 +112,51 @@ class KafkaSender:
                 write_document(self._truth_file, self._truth.document())
             if self.on_account is not None:
                 self.on_account(self._truth)
+
+
+def make_topic(settings: Mapping[str, str], topic: str, partitions: int) -> None:
+    """Make a topic where there is none of that name.
+
+    Args:
+        settings: of librdkafka, by its names: `bootstrap.servers`, security.
+        topic: its name.
+        partitions: how many it gets.
+
+    Raises:
+        SourceDownError: no broker answers, or it refuses.
+    """
+    admin = AdminClient({**settings, "log_level": 0})
+    try:
+        if topic not in admin.list_topics(timeout=_ASK_S).topics:
+            admin.create_topics([NewTopic(topic, partitions)])[topic].result(_ASK_S)
+    except (KafkaException, TimeoutError) as error:
+        raise _silent(settings, error) from error
+
+
+def ends_of(settings: Mapping[str, str], topic: str) -> dict[int, int]:
+    """Where each partition of a topic ends: the offset after its last message.
+
+    Raises:
+        SourceDownError: no broker answers.
+    """
+    consumer = Consumer({**settings, "group.id": "penstock-ends", "log_level": 0})
+    try:
+        parts = consumer.list_topics(topic, timeout=_ASK_S).topics[topic].partitions
+        asked = [TopicPartition(topic, part) for part in parts]
+        return {
+            one.partition: consumer.get_watermark_offsets(one, timeout=_ASK_S)[1] for one in asked
+        }
+    except KafkaException as error:
+        raise _silent(settings, error) from error
+    finally:
+        consumer.close()
+
+
+def _silent(settings: Mapping[str, str], error: Exception) -> SourceDownError:
+    cause = error.args[0].str() if isinstance(error, KafkaException) else f"not in {_ASK_S:g} s"
+    return SourceDownError(
+        f"the brokers do not answer: {cause}",
+        where=settings.get("bootstrap.servers", ""),
+        next_step='start them: make stack SERVICES="kafka redis"; or correct '
+        "KAFKA_BOOTSTRAP_SERVERS",
+    )

@@ -29,7 +29,7 @@ from confluent_kafka import (
     TopicCollection,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka.admin import AdminClient
 
 from penstock.errors import LandingBlockedError, SourceDownError
 from penstock.sources import records
@@ -132,6 +132,7 @@ class KafkaSource:
         self._busy: set[int] = set()  # of a batch that is being landed
         self._starts: dict[int, int] = {}  # where to fetch from; the consumer's thread does it
         self._fetched = 0  # records since the start
+        self._untold: dict[int, int] = {}  # landed up to, and not said to Kafka yet
         self._fault: Exception | None = None
         self._stuck = False  # by a fault that does not pass by itself
         self._stop = threading.Event()
@@ -152,14 +153,17 @@ class KafkaSource:
 
     def origins(self, positions: Mapping[int, int]) -> dict[int, int]:
         """The oldest offsets of partitions that the ledger does not know."""
-        with self._asking("its oldest offsets"):
-            topic = self._admin.list_topics(self.topic, timeout=_ASK_S).topics[self.topic]
-            places = [self._at(part) for part in topic.partitions if part not in positions]
-            if not places:
-                return {}
-            asked = dict.fromkeys(places, OffsetSpec.earliest())
-            found = self._admin.list_offsets(asked, request_timeout=_ASK_S)
-            return {place.partition: found[place].result(_ASK_S).offset for place in places}
+        asking = self._connect()  # the other one is busy fetching, which a call would wait for
+        try:
+            with self._asking("its oldest offsets"):
+                known = asking.list_topics(self.topic, timeout=_ASK_S).topics[self.topic]
+                return {
+                    part: asking.get_watermark_offsets(self._at(part), timeout=_ASK_S)[0]
+                    for part in known.partitions
+                    if part not in positions
+                }
+        finally:
+            asking.close()
 
     def join(self) -> None:
         """Ask the group for partitions, and fetch those that landing has leased."""
@@ -232,15 +236,14 @@ class KafkaSource:
         return body, [Frame(part, start, stop, rows, 0, len(body), zlib.crc32(body), received)]
 
     def landed(self, part: int, stop: int) -> None:
-        """Drop what is landed, and tell Kafka for those who watch its lag."""
+        """Drop what is landed; who fetches tells Kafka."""
         with self._room:
             self._held.drop(part, stop)
             if part in self._parts:
                 self._parts[part].landed = stop
             self._busy.discard(part)
+            self._untold[part] = stop
             self._room.notify_all()
-        with contextlib.suppress(KafkaException):  # nobody but lag tools reads it
-            self._consumer.commit(offsets=[TopicPartition(self.topic, part, stop)])
 
     def counts(self) -> tuple[int, int]:
         """Records fetched since the start, and those of them not landed."""
@@ -331,6 +334,7 @@ class KafkaSource:
                 paused = self._make_room(paused=paused)
                 self._start()
                 self._pull()
+                self._tell()
                 if time.monotonic() - looked > _LOOK_S:
                     looked = time.monotonic()
                     self._look()
@@ -370,6 +374,19 @@ class KafkaSource:
 
     def _at(self, part: int, row: int = 0) -> TopicPartition:
         return TopicPartition(self.topic, part, row)
+
+    def _tell(self) -> None:
+        """Tell Kafka what is landed, for those who watch its lag; nobody else reads it.
+
+        By the thread that fetches: from another one this call waits for as long as there is
+        nothing to fetch, as the consumer is one thread's at a time.
+        """
+        with self._lock:
+            untold, self._untold = self._untold, {}
+        if untold:
+            with contextlib.suppress(KafkaException):
+                offsets = [TopicPartition(self.topic, part, stop) for part, stop in untold.items()]
+                self._consumer.commit(offsets=offsets)
 
     def _hold(self, messages: Sequence[Message]) -> None:
         """Pack messages, which come partition by partition, and keep them."""
