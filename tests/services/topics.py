@@ -66,12 +66,14 @@ class Topic:
         """How many partitions each lander has, by its number, as the broker sees it."""
         groups = [g.group_id for g in self.admin.list_consumer_groups().result(10).valid]
         ours = [group for group in groups if group.startswith("penstock.")]
-        (group,) = self.admin.describe_consumer_groups(ours).values()
+        if not ours:
+            return {}
+        found = self.admin.describe_consumer_groups(ours).values()
+        members = [member for group in found for member in group.result(10).members]
         return {
-            int(member.group_instance_id.rpartition(".")[2]): len(
-                member.assignment.topic_partitions
-            )
-            for member in group.result(10).members
+            int(member.group_instance_id.rpartition(".")[2]): len(places)
+            for member in members
+            if (places := member.assignment.topic_partitions) and places[0].topic == self.name
         }
 
     def _delivered(self, error: object, _message: object) -> None:
