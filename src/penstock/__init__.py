@@ -6,4 +6,21 @@ and of the imports of this package::
     sources → bronze → silver → gold → serve
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from penstock.simulate.producer import TelemetryProducer
+
+__all__ = ["TelemetryProducer", "__version__"]
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> object:
+    """What users import from here is loaded on use: `penstock --help` needs no Kafka."""
+    if name == "TelemetryProducer":
+        from penstock.simulate.producer import TelemetryProducer  # noqa: PLC0415 - on use
+
+        return TelemetryProducer
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

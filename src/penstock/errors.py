@@ -19,6 +19,7 @@ Each class has a stable reference, a fix and a command, which stand in docs/erro
     ├── LedgerError               the ledger refused a step                          exit 1
     │   ├── StaleLeaseError       a newer lander holds the stream: stop writing
     │   └── IncarnationError      the source is another one than the ledger knows
+    ├── SourceDownError           a broker cannot be reached: worth a retry          exit 6
     ├── LandingBlockedError       a batch failed too often; nothing is skipped       exit 1
     ├── DeliveryError             somebody could not be told of an incident          exit 1
     ├── ExpectationError          a test's rows are not those it expects             exit 4
@@ -229,6 +230,15 @@ class IncarnationError(LedgerError):
     reference = "PNS-4003"
     fix = "bring the former source back, or give the new one another name"
     command = "penstock status"
+
+
+class SourceDownError(PenstockError):
+    """What a source reads from cannot be reached, or has no such topic: it is tried again."""
+
+    exit_code = 6
+    reference = "PNS-2006"
+    fix = "start the broker that KAFKA_BOOTSTRAP_SERVERS names, or make the topic"
+    command = "penstock doctor"
 
 
 class LandingBlockedError(PenstockError):

@@ -377,8 +377,11 @@ def test_how_endpoints_fare_is_told(platform: Up) -> None:
 
 def test_sources_say_where_they_stand_and_how_to_send_to_them(platform: Up) -> None:
     home = insert(platform, temperature=21.5)
-    (source,) = platform.http.get("/v1/sources").json()["sources"]
-    assert source["received_to"] == source["landed_to"]
+    sources = platform.http.get("/v1/sources").json()["sources"]
+    source = next(one for one in sources if one["domain"] == "homes")
+    assert [part["landed"] for part in source["parts"]] == [
+        part["received"] for part in source["parts"]
+    ]
     assert source["accepted"] == source["good"] + source["dead"]
     assert (source["kind"], source["into"], len(source["rates"])) == ("http", "raw_sensors", 90)
     example = source["example"].encode()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = (
     "README.md", "docs/alerts.md", "docs/checks.md", "docs/dashboards.md", "docs/grafana.md",
-    "docs/operating.md", "docs/plan.md", "docs/sql.md", "docs/testing.md",
+    "docs/operating.md", "docs/plan.md", "docs/services.md", "docs/sql.md", "docs/testing.md",
     "examples/homes/README.md",
 )  # fmt: skip
 SHELLS = ("", "sh", "bash", "console")

@@ -8,6 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from deploy.native.kafka import KAFKA
+from deploy.native.redis import REDIS
+from tests.conftest import need
+from tests.services.native import Native
 
 from penstock.engine.datadir import key
 from penstock.engine.process import EngineProcess
@@ -35,3 +39,20 @@ def server(free_port: Callable[[], int]) -> Iterator[Server]:
             yield Server(port, key(Path(folder)), process)
         finally:
             process.stop()
+
+
+@pytest.fixture(scope="session")
+def kafka() -> Iterator[Native]:
+    """A broker of the tests' own; who kills it starts it again."""
+    how = "apt-get install default-jre-headless maven"
+    need("Java or Maven", present=bool(KAFKA.present()), how=how)
+    with Native(KAFKA) as broker:
+        yield broker
+
+
+@pytest.fixture(scope="session")
+def redis() -> Iterator[Native]:
+    """A Redis of the tests' own; who kills it starts it again."""
+    need("Redis", present=bool(REDIS.present()), how="apt-get install redis-server")
+    with Native(REDIS) as server:
+        yield server

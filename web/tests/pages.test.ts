@@ -94,9 +94,10 @@ test('checks stand by relation, what fails first', () => {
 });
 
 test('a source tells how to send to it, and where it stands', () => {
-	const source = { domain: 'd', source: 's', example: '{"a":"it\'s"}', in_flight: 0, received_to: { part: 0, pos: 0 }, landed_to: { part: 0, pos: 0 } } as unknown as Source;
+	const part = (part: number, received: number, landed: number) => ({ part, received, landed, high: received, sent_ms: -1 });
+	const source = { domain: 'd', source: 's', example: '{"a":"it\'s"}', in_flight: 0, parts: [] } as unknown as Source;
 	assert.equal(curl('http://h', source), `curl -H 'Content-Type: application/json' 'http://h/v1/ingest/d/s?wait=true' -d '{"a":"it'\\''s"}'`);
 	assert.equal(standing(source), 'nothing received yet');
-	assert.equal(standing({ ...source, received_to: { part: 1, pos: 5 } }), 'all landed, up to 1:5');
-	assert.match(standing({ ...source, in_flight: 3, received_to: { part: 1, pos: 5 }, landed_to: { part: 1, pos: 2 } }), /: 3 rows on the way$/);
+	assert.equal(standing({ ...source, parts: [part(1, 5, 5)] }), 'all landed, up to 1:5');
+	assert.match(standing({ ...source, in_flight: 3, parts: [part(1, 5, 2)] }), /: 3 rows on the way$/);
 });

@@ -26,6 +26,7 @@ from penstock.cli.reconcile import reconcile
 from penstock.cli.reset import reset
 from penstock.cli.restore import restore
 from penstock.cli.simulate import simulate
+from penstock.cli.sources import app as sources
 from penstock.cli.status import status
 from penstock.cli.tail import tail
 from penstock.cli.terminal import Command, Group, say
@@ -54,6 +55,7 @@ app.command("open", cls=Command)(link)
 app.add_typer(new, name="new")
 app.add_typer(dead_letters, name="dead-letters")
 app.add_typer(alerts, name="alerts")
+app.add_typer(sources, name="sources")
 app.add_typer(grafana, name="grafana")
 app.add_typer(config, name="config")
 

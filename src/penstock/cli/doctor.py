@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from penstock.cli import services
 from penstock.cli.place import (
     HERE,
     DataPath,
@@ -23,6 +24,7 @@ from penstock.cli.place import (
     home,
     settings_of,
 )
+from penstock.cli.services import Finding
 from penstock.cli.terminal import Json, emit, say
 from penstock.settings import Settings
 
@@ -34,10 +36,11 @@ if TYPE_CHECKING:
 _PYTHON = (3, 11)
 _SPACE = 5 * 1024**3
 _EPOCH_2025 = 1_735_689_600
+_AWAY = 6
 
 
 def doctor(project: ProjectPath = HERE, data: DataPath = None, json: Json = False) -> None:
-    """Check Python, engine, ports, disk, rights and clock; exit 1 where something is wrong."""
+    """Check this machine and the services that are named; exit 1 or 6 where something is wrong."""
     from penstock.cli.running import sought
 
     root = home(project)
@@ -46,44 +49,44 @@ def doctor(project: ProjectPath = HERE, data: DataPath = None, json: Json = Fals
     running = sought(project, data)
     findings = list(_findings(settings, folder, running))
     if json:
-        emit([{"check": c, "ok": not fix, "found": f, "fix": fix} for c, f, fix in findings])
+        emit(
+            [{"check": f.check, "ok": not f.fix, "found": f.found, "fix": f.fix} for f in findings]
+        )
     else:
-        for check, found, fix in findings:
-            print(f"{'ok ' if not fix else 'BAD'} {check}: {found}")
-            if fix:
-                print(f"      next  {fix}")
+        for finding in findings:
+            print(f"{'BAD' if finding.fix else 'ok '} {finding.check}: {finding.found}")
+            if finding.fix:
+                print(f"      next  {finding.fix}")
     options = again(project, data)
-    if any(fix for _, _, fix in findings):
+    if any(finding.fix for finding in findings):
         say(f"next: mend what is BAD, then penstock doctor{options}")
-        raise typer.Exit(1)
+        raise typer.Exit(_AWAY if any(finding.away for finding in findings) else 1)
     start = f"penstock up{options}" if root else "penstock demo"
     say(f"next: penstock status{options}" if running else f"next: {start}")
 
 
-def _findings(
-    settings: Settings, folder: Path, running: Running | None
-) -> Iterator[tuple[str, str, str]]:
-    """(check, found, fix) each; an empty fix means that it is right."""
+def _findings(settings: Settings, folder: Path, running: Running | None) -> Iterator[Finding]:
     version = ".".join(map(str, sys.version_info[:3]))
-    yield "python", version, "" if sys.version_info >= _PYTHON else "install Python 3.11 or newer"
+    old = sys.version_info < _PYTHON
+    yield Finding("python", version, "install Python 3.11 or newer" if old else "")
     try:
-        yield "engine", f"chdb-core {metadata.version('chdb-core')}", ""
+        yield Finding("engine", f"chdb-core {metadata.version('chdb-core')}")
     except metadata.PackageNotFoundError:
-        yield "engine", "not installed", "pip install chdb-core (Linux and macOS have wheels)"
+        fix = "pip install chdb-core (Linux and macOS have wheels)"
+        yield Finding("engine", "not installed", fix)
     yield _port("port", settings.number("port"), _penstock(address(settings)))
-    yield "platform", f"runs at {running.url}" if running else "none runs here", ""
-    if url := settings.text("clickhouse_url"):
-        yield _server(url)
-    else:
+    yield Finding("platform", f"runs at {running.url}" if running else "none runs here")
+    if not settings.text("clickhouse_url"):
         engine_port = settings.number("engine_port")
         own = running is not None and running.engine_port == engine_port
         yield _port("engine_port", engine_port, "the engine of that Penstock" if own else "")
+    yield from services.findings(settings)
     yield _rights(folder)
     free = shutil.disk_usage(_existing(folder)).free
     fix = "" if free > _SPACE else "free some space, or choose another disk with PENSTOCK_DATA=…"
-    yield "disk", f"{free / 1024**3:.1f} GB free", fix
+    yield Finding("disk", f"{free / 1024**3:.1f} GB free", fix)
     clock = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    yield "clock", clock, "" if time.time() > _EPOCH_2025 else "set the machine's clock"
+    yield Finding("clock", clock, "" if time.time() > _EPOCH_2025 else "set the machine's clock")
 
 
 def _penstock(url: str) -> str:
@@ -92,34 +95,21 @@ def _penstock(url: str) -> str:
     return f"a Penstock runs there: {url}" if answers(url) else ""
 
 
-def _port(name: str, port: int, ours: str) -> tuple[str, str, str]:
+def _port(name: str, port: int, ours: str) -> Finding:
     """Whether a port can be had; `ours` says who has it where that is as it should be."""
     if ours:
-        return name, f"{port}: {ours}", ""
+        return Finding(name, f"{port}: {ours}")
     with socket.socket() as probe:
         probe.settimeout(1)
         taken = probe.connect_ex(("127.0.0.1", port)) == 0
     fix = f"stop what listens there, or set PENSTOCK_{name.upper()}=…" if taken else ""
-    return name, f"{port} {'is taken' if taken else 'is free'}", fix
+    return Finding(name, f"{port} {'is taken' if taken else 'is free'}", fix)
 
 
-def _server(url: str) -> tuple[str, str, str]:
-    """Whether the ClickHouse server that is named answers."""
-    from penstock.engine.client import Address, Client
-    from penstock.errors import PenstockError
-
-    try:
-        address = Address.parse(url)
-        version = Client(address, timeout=10).value("SELECT version()")
-    except PenstockError as error:
-        return "clickhouse", error.what, error.next_step or "check CLICKHOUSE_URL"
-    return "clickhouse", f"{address.host}:{address.port} answers: ClickHouse {version}", ""
-
-
-def _rights(folder: Path) -> tuple[str, str, str]:
+def _rights(folder: Path) -> Finding:
     ok = os.access(_existing(folder), os.W_OK)
     fix = "" if ok else "choose a folder that you may write with PENSTOCK_DATA=…"
-    return "data", f"{folder} {'can' if ok else 'cannot'} be written", fix
+    return Finding("data", f"{folder} {'can' if ok else 'cannot'} be written", fix)
 
 
 def _existing(folder: Path) -> Path:

@@ -13,6 +13,7 @@ that may have been cut short, the engine is healed.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import threading
 import time
 from dataclasses import dataclass, field, replace
@@ -25,14 +26,15 @@ from penstock.errors import (
     LandingBlockedError,
     LedgerError,
     PenstockError,
+    SourceDownError,
     StaleLeaseError,
     StoreDownError,
 )
 from penstock.layers.expiry import Counted, Expiry
 from penstock.layers.hold import Hold
+from penstock.layers.insertion import statement
 from penstock.layers.judging import like_bronze
 from penstock.layers.statements import fill
-from penstock.project.lexer import literal
 from penstock.store.ledger import Span
 
 if TYPE_CHECKING:
@@ -190,28 +192,49 @@ class Lander:
     unsure: tuple[Intent, int] | None = None
     passage: Passage | None = None
     doubt: tuple[str, int] | None = field(default=None, init=False)
+    _met: bool = field(default=False, init=False)  # the source has been told where to go on
     _tight: bool = field(default=False, init=False)  # the last try met the engine's memory limit
     _stored: tuple[int, int] = field(default=(0, 0), init=False)  # inserted and counted, epoch ms
 
     def start(self) -> None:
-        """Take the stream over and tell the source where to go on.
+        """Take the stream over and tell the source where to go on, if it is known which it is.
 
         Raises:
             IncarnationError: the source is not the one the ledger knows.
         """
         stream = self.ledger.stream(self.source.domain, self.source.name, self.source.incarnation)
         self._stream = replace(stream, epoch=self.ledger.lease(stream.id))
-        self.source.resume(self.ledger.positions(stream.id))
+        if self.source.incarnation:
+            self.source.resume(self.ledger.positions(stream.id))
+            self._met = True
 
     @property
     def stream(self) -> Stream:
         """The stream, under the lease that `start` has taken."""
         return self._stream
 
+    def meet(self) -> None:
+        """Ask a source that is kept elsewhere which log it is, and where it begins; once.
+
+        Raises:
+            SourceDownError: it cannot be reached; it is to be tried again.
+            IncarnationError: it is not the one the ledger knows.
+        """
+        if self._met:
+            return
+        identity = self.source.identify()
+        self._stream = self.ledger.identify(self._stream, identity)
+        self.ledger.begin(self._stream, self.source.origins(self.ledger.positions(self._stream.id)))
+        self.source.incarnation = identity
+        self.recover()  # before anything is fetched, as that goes on where this ends
+        self.source.resume(self.ledger.positions(self._stream.id))
+        self._met = True
+
     def run(self, stop: threading.Event) -> None:
         """Land batches until told to stop; nothing is ever skipped."""
         while not stop.is_set():
             try:
+                self.meet()
                 self.recover()
                 while not stop.is_set():
                     with self.hold:
@@ -225,7 +248,7 @@ class Lander:
                 return
             except PenstockError as error:
                 self._block(str(error))
-                away = isinstance(error, StoreDownError)
+                away = isinstance(error, StoreDownError | SourceDownError)
                 stop.wait(_AWAY_PAUSE if away else _BLOCKED_PAUSE)
 
     def recover(self) -> int:
@@ -244,7 +267,7 @@ class Lander:
                 self.state.name = "recovering"
             with self.hold:
                 adopted = self.ledger.adopt(intent, self._stream)
-                body, frames = self._rebuild(adopted)
+                body, frames = self._read(adopted.spans)
                 if _fingerprint(frames) != adopted.fingerprint:
                     raise LandingBlockedError(
                         f"batch {adopted.batch} holds other records than were written down",
@@ -261,11 +284,11 @@ class Lander:
         frames = self.source.cut(rows=limits.rows, size=limits.size, age=limits.age)
         if not frames:
             return False
-        span = Span(frames[0].segment, frames[0].start, frames[-1].stop)
-        body, read = self.source.read(span.part, span.start, span.stop)
+        spans = _spans(frames)
+        body, read = self._read(spans)
         intent = self.ledger.open(
             self._stream,
-            spans=(span,),
+            spans=spans,
             rows=sum(f.rows for f in frames),
             size=len(body),
             fingerprint=_fingerprint(read),
@@ -291,7 +314,7 @@ class Lander:
         """
         if not self.target.expiry.bronze(intent.ingested_ms):
             return None
-        body, _ = self._rebuild(intent)
+        body, _ = self._read(intent.spans)
         return self._judged(intent, body)
 
     def _land(self, intent: Intent, body: bytes, frames: Sequence[Frame]) -> None:
@@ -383,7 +406,7 @@ class Lander:
 
     def _insert(self, intent: Intent, body: bytes) -> None:
         self.client.insert(
-            statement(self.target, self.source.name, intent),
+            statement(self.target, self.source.name, intent, self.source.form),
             body,
             rows=intent.rows,
             database=self.target.database,
@@ -397,7 +420,7 @@ class Lander:
     def _judged(self, intent: Intent, body: bytes) -> int:
         """Count the good ones among records in a table like bronze that keeps them long enough."""
         with like_bronze(self.client, self.target, "judged") as apart:
-            insert = statement(apart, self.source.name, intent)
+            insert = statement(apart, self.source.name, intent, self.source.form)
             self.client.insert(insert, body, rows=intent.rows, database=apart.database)
             sql = f"SELECT countIf(_error = '') FROM `{apart.bronze}`"  # noqa: S608 - checked names
             return int(self.client.value(sql, database=apart.database))
@@ -428,10 +451,10 @@ class Lander:
         )[0]
         return Counted(*(int(found[name]) for name in Counted._fields))
 
-    def _rebuild(self, intent: Intent) -> tuple[bytes, list[Frame]]:
+    def _read(self, spans: Sequence[Span]) -> tuple[bytes, list[Frame]]:
         pieces: list[bytes] = []
         frames: list[Frame] = []
-        for span in intent.spans:
+        for span in spans:
             body, read = self.source.read(span.part, span.start, span.stop)
             pieces.append(body)
             frames += read
@@ -442,24 +465,10 @@ class Lander:
         _log.error("landing_blocked", source=self.source.name, reason=reason)
 
 
-def statement(target: Target, source: str, intent: Intent) -> str:
-    """The INSERT that lands a batch; its lines are the body. Unqualified: run in the database."""
-    stops, shifts, total = [], [], 0
-    for span in intent.spans:
-        shifts.append(span.start - total)
-        total += span.stop - span.start
-        stops.append(total)
-    return fill(
-        "land",
-        bronze=f"`{target.bronze}`",
-        source=literal(source),
-        parts="[" + ",".join(f"toUInt32({s.part})" for s in intent.spans) + "]",
-        shifts="[" + ",".join(f"toInt64({n})" for n in shifts) + "]",
-        stops=str(stops),
-        batch=intent.batch,
-        ingested_ms=intent.ingested_ms,
-        token=literal(intent.token),
-    )
+def _spans(frames: Sequence[Frame]) -> tuple[Span, ...]:
+    """The range of each part that frames are of, which stand part by part."""
+    parts = [list(group) for _, group in itertools.groupby(frames, lambda frame: frame.segment)]
+    return tuple(Span(each[0].segment, each[0].start, each[-1].stop) for each in parts)
 
 
 def _now_ms() -> int:

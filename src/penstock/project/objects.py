@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Stage = Literal["bronze", "silver", "gold"]
 StatementKind = Literal["table", "materialized_view", "view", "dictionary"]
-SourceKind = Literal["http", "file"]
+SourceKind = Literal["http", "kafka", "file"]
 Severity = Literal["info", "warning", "critical"]
 
 STAGES: tuple[Stage, ...] = ("bronze", "silver", "gold")
@@ -271,7 +271,7 @@ class Source:
     Attributes:
         domain: name of its domain.
         name: the file's name.
-        kind: `http` or `file`.
+        kind: `http`, `kafka` or `file`.
         into: name of the bronze relation.
         options: the file's other keys, as written.
         path: the file.

@@ -28,9 +28,10 @@ DEFAULT_INSERTS_PER_SECOND = 4.0
 
 _KINDS = get_args(SourceKind)
 _COMMON = {"kind": "text", "into": "text", "description": "text", "owner": "text"}
-_LATER = ("kafka", "s3", "postgres")
+_LATER = ("s3", "postgres")
 _OPTIONS: dict[str, dict[str, str]] = {
     "http": {},
+    "kafka": {"topic": "text"},
     "file": {
         "via": "text",
         "path": "text",
@@ -39,7 +40,7 @@ _OPTIONS: dict[str, dict[str, str]] = {
         "using": "text",
     },
 }
-_REQUIRED = {"http": ("into",), "file": ("via", "path", "format")}
+_REQUIRED = {"http": ("into",), "kafka": ("into", "topic"), "file": ("via", "path", "format")}
 _PROJECT = {"name": "text", "title": "text", "platform": "table", "landing": "table"}
 _PLATFORM = {setting.name: setting for setting in SETTINGS}
 _TABLES = {"platform": frozenset(_PLATFORM), "landing": frozenset({"inserts_per_second"})}

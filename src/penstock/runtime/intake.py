@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 
     from penstock.engine.client import Client
     from penstock.layers.landing import Hooks, Passage
-    from penstock.project.objects import Project
+    from penstock.project.objects import Project, Source
     from penstock.settings import Settings
     from penstock.sources.http import Receipt
+    from penstock.sources.replayable import Replayable
     from penstock.store.ledger import Ledger
 
 _PAUSE = 5.0  # seconds before a lander that failed is started again
@@ -43,7 +44,7 @@ class Intake:
         hooks: of all landers.
         stop: is set when landing is to end.
         landers: in the order they were taken in.
-        sources: (domain, name) → source.
+        sources: (domain, name) → source of kind `http`, which bodies are posted to.
         keys: of bodies sent with an Idempotency-Key.
     """
 
@@ -63,12 +64,13 @@ class Intake:
         self.keys = IdempotencyKeys(self.ledger.store)
 
     def take_in(self, project: Project, *, start: bool = False) -> None:
-        """Take in each HTTP source of a project that is not there yet.
+        """Take in each source of a project that is not there yet, but files.
 
         Args:
             project: valid.
             start: whether to land at once, as those before do; else `start` does.
         """
+        known = {key_of(lander) for lander in self.landers}
         limits = Limits(
             rows=min(self.settings.number("batch_rows"), 500_000),
             size=min(self.settings.number("batch_bytes"), 128 * 1024 * 1024),
@@ -76,17 +78,30 @@ class Intake:
         )
         for wanted in project.sources():
             key = (wanted.domain, wanted.name)
-            if wanted.kind != "http" or key in self.sources:
+            if wanted.kind == "file" or key in known:
                 continue
-            folder = self.data / "spool" / ".".join(key)
-            source = HttpSource(*key, folder, limit=self.settings.number("spool_bytes"))
+            source = self._open(wanted)
             target = Target.of(project, *key)
             lander = Lander(source, target, self.ledger, self.client, limits, self.hooks)
             if start:
                 lander.start()
-                self._run(lander, source)
-            self.sources[key] = source  # nothing is sent to it before it is counted
+                self._run(lander)
+            if isinstance(source, HttpSource):
+                self.sources[key] = source  # nothing is sent to it before it is counted
             self.landers.append(lander)
+
+    def _open(self, wanted: Source) -> Replayable:
+        """The log that a source's records are read from.
+
+        Without a broker a topic's records are posted, as on a laptop that has none.
+        """
+        key = (wanted.domain, wanted.name)
+        if wanted.kind == "kafka" and self.settings.text("kafka_bootstrap_servers"):
+            from penstock.sources.kafka import KafkaSource, brokers  # noqa: PLC0415 - librdkafka
+
+            return KafkaSource(*key, str(wanted.options["topic"]), brokers(self.settings))
+        folder = self.data / "spool" / ".".join(key)
+        return HttpSource(*key, folder, limit=self.settings.number("spool_bytes"))
 
     def lease(self) -> None:
         """Take the streams of all sources over, and tell each where to go on."""
@@ -100,7 +115,7 @@ class Intake:
             tidy: is called now and then, to forget what has long been landed.
         """
         for lander in self.landers:
-            self._run(lander, self.sources[key_of(lander)])
+            self._run(lander)
         self._thread(partial(self._sweep, tidy), "spool-sweep")
 
     def join(self, seconds: float) -> None:
@@ -110,13 +125,13 @@ class Intake:
 
     def close(self) -> None:
         """Let go of the sources."""
-        for source in list(self.sources.values()):
-            source.close()
+        for lander in list(self.landers):
+            lander.source.close()
 
     def drain(self, seconds: float) -> bool:
         """Wait until everything received is landed; False where that took too long."""
         deadline = time.monotonic() + seconds
-        while any(source.spool.rows_waiting for source in list(self.sources.values())):
+        while any(lander.source.counts()[1] for lander in list(self.landers)):
             if time.monotonic() > deadline:
                 return False
             time.sleep(0.05)
@@ -124,8 +139,8 @@ class Intake:
 
     def forget(self, older_ms: int) -> None:
         """Let go of spool segments that were landed before a time, epoch milliseconds."""
-        for source in list(self.sources.values()):
-            source.spool.forget(older_ms=older_ms)
+        for lander in list(self.landers):
+            lander.source.forget(older_ms=older_ms)
 
     def status(self) -> list[dict[str, Any]]:
         """How each source is, as documents; the counts of each are of one instant."""
@@ -139,15 +154,17 @@ class Intake:
         """Whether a source cannot land."""
         return any(lander.state.name == "blocked" for lander in self.landers)
 
-    def _run(self, lander: Lander, source: HttpSource) -> None:
+    def _run(self, lander: Lander) -> None:
         key = key_of(lander)
         landed = self.ledger.totals().get(key)
         lander.state.good = landed.good if landed else 0
         lander.state.dead = landed.dead if landed else 0
-        self._base[key] = (landed.rows if landed else 0) + source.spool.rows_waiting
-        done, left = self.keys.resolve(*key, source.spool.tagged)
-        if done or left:
-            _log.info("idempotency_keys_resolved", source=key, done=done, left=left)
+        received, waiting = lander.source.counts()
+        self._base[key] = (landed.rows if landed else 0) + waiting - received
+        if isinstance(lander.source, HttpSource):
+            done, left = self.keys.resolve(*key, lander.source.spool.tagged)
+            if done or left:
+                _log.info("idempotency_keys_resolved", source=key, done=done, left=left)
         self._thread(partial(self._supervise, lander), f"land-{key[0]}-{key[1]}")
 
     def _thread(self, work: Callable[[], None], name: str) -> None:
@@ -182,7 +199,7 @@ class Intake:
         """How one source is, as a document; the counts are of one instant."""
         key = key_of(lander)
         with lander.counting:
-            accepted, waiting = self.sources[key].spool.counts()
+            accepted, waiting = lander.source.counts()
             good, dead = lander.state.good, lander.state.dead
         return {
             "domain": key[0],

@@ -230,8 +230,8 @@ class Platform:
             PenstockError: it cannot be served; the version before goes on.
         """
         with self._adopting:  # a save and `penstock apply` may ask at the same time
-            wanted = {(s.domain, s.name) for s in project.sources() if s.kind == "http"}
-            if lost := sorted(self._intake.sources.keys() - wanted):
+            wanted = {(s.domain, s.name) for s in project.sources() if s.kind != "file"}
+            if lost := sorted({key_of(lander) for lander in self.landers} - wanted):
                 raise RefusedChangeError(
                     f"the source {'/'.join(lost[0])} runs and its file is gone",
                     next_step="put it back, or stop `penstock up` and start it again to let go "

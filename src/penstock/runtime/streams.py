@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from penstock.errors import PenstockError
@@ -38,10 +38,10 @@ class Streams:
 
     def document(self) -> dict[str, Any]:
         """All sources as JSON: those that are received from, then files."""
-        http = [s for s in self.project.sources() if s.kind == "http"]
+        logs = [s for s in self.project.sources() if s.kind != "file"]
         files = [s for s in self.project.sources() if s.kind == "file"]
         return {
-            "sources": [found for s in http if (found := self._received(s)) is not None],
+            "sources": [found for s in logs if (found := self._received(s)) is not None],
             "files": [self._file(source) for source in files],
         }
 
@@ -50,14 +50,13 @@ class Streams:
         lander = next((each for each in self.intake.landers if key_of(each) == key), None)
         if lander is None:
             return None  # a file saved this moment, which is not taken in yet
-        received, landed = self.intake.sources[key].spool.ends()
+        parts = lander.source.parts()
         return {
             **self.intake.status_of(lander),
-            "kind": source.kind,
+            "kind": "http" if key in self.intake.sources else source.kind,
             "into": source.into,
             "file": self._path(source),
-            "received_to": received._asdict(),
-            "landed_to": landed._asdict(),
+            "parts": [asdict(part) for part in parts],
             "last_ms": lander.state.last_ms,
             "rates": self.pace.of(key),
             "example": self._example(source),

@@ -339,8 +339,13 @@ SCHEMAS = _FLOW | {
         sources=_list(
             _object(
                 **_COUNTS, kind=TEXT, into=TEXT, file=TEXT,
-                received_to=_object(part=_WHOLE, pos=_WHOLE),
-                landed_to=_object(part=_WHOLE, pos=_WHOLE), last_ms=_WHOLE,
+                parts=_list(
+                    _object(
+                        part=_WHOLE, received=_WHOLE, landed=_WHOLE, high=_WHOLE,
+                        sent_ms={**_WHOLE, "description": "of the last record; -1: not known"},
+                    )
+                ),
+                last_ms=_WHOLE,
                 rates=_list(_WHOLE, "rows of each of the last seconds, the oldest first"),
                 example={**TEXT, "description": "a record it would take"},
             )

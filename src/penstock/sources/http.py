@@ -22,9 +22,10 @@ from penstock.sources.frames import FRAME_ROWS
 from penstock.sources.spool import Spool
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
-    from penstock.sources.replayable import Frame
+    from penstock.sources.replayable import Form, Frame, Part
 
 _BLANK = re.compile(rb"^[ \t\r]*\n", re.MULTILINE)
 _JSON_TYPES = {"", "application/json", "text/json", "application/x-www-form-urlencoded"}
@@ -68,6 +69,7 @@ class HttpSource:
         self.domain, self.name = domain, name
         self.spool = Spool(folder, limit=limit)
         self.incarnation = self.spool.incarnation
+        self.form: Form = "lines"
         self._waiting: list[_Waiting] = []
         self._queued = 0  # bytes in `_waiting`
         self._writing = False
@@ -132,6 +134,14 @@ class HttpSource:
         self._queued -= size
         return group
 
+    def identify(self) -> str:
+        """The spool is its own keeper."""
+        return self.incarnation
+
+    def origins(self, _positions: Mapping[int, int]) -> dict[int, int]:
+        """Segments begin at row 0."""
+        return {}
+
     def resume(self, positions: dict[int, int]) -> None:
         """Start from the ledger's positions."""
         self.spool.resume(positions)
@@ -153,6 +163,18 @@ class HttpSource:
     def landed(self, part: int, stop: int) -> None:
         """Note what is landed."""
         self.spool.landed(part, stop)
+
+    def counts(self) -> tuple[int, int]:
+        """Records acknowledged since the start, and those that wait."""
+        return self.spool.counts()
+
+    def parts(self) -> list[Part]:
+        """How far the segments are that are being landed and written."""
+        return self.spool.parts()
+
+    def forget(self, *, older_ms: int) -> None:
+        """Delete segments that were landed before a time."""
+        self.spool.forget(older_ms=older_ms)
 
     def close(self) -> None:
         """Close the spool."""

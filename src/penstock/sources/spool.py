@@ -15,12 +15,12 @@ import time
 import uuid
 import zlib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO
 
 from penstock import durable
 from penstock.errors import DataDirError, PenstockError, SpoolFullError
 from penstock.sources import frames
-from penstock.sources.replayable import Frame
+from penstock.sources.replayable import Frame, Part
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -67,13 +67,6 @@ class Kept:
     segments: list[Path]
     size: int
     waiting: int
-
-
-class End(NamedTuple):
-    """A position that a log goes up to: the next row of a segment."""
-
-    part: int
-    pos: int
 
 
 class Spool:
@@ -262,13 +255,16 @@ class Spool:
         with self._lock:
             return self._accepted, self._rows_waiting()
 
-    def ends(self) -> tuple[End, End]:
-        """Where what was acknowledged ends, and where what is landed does, at one instant."""
+    def parts(self) -> list[Part]:
+        """How far the segment is that is landed next, and the newest, at one instant."""
         with self._lock:
             newest = max(self._segments, default=0)
-            rows = self._segments[newest].rows if newest in self._segments else 0
             waiting = min((n for n, s in self._segments.items() if s.frames), default=newest)
-            return End(newest, rows), End(waiting, self._landed.get(waiting, 0))
+            return [
+                Part(number, held.rows, self._landed.get(number, 0), held.rows)
+                for number in sorted({waiting, newest})
+                if (held := self._segments.get(number)) is not None
+            ]
 
     @property
     def rows_waiting(self) -> int:
@@ -314,10 +310,12 @@ class Spool:
             _write_whole(self._file, header)
             _write_whole(self._file, records)
             offset += len(header)
-            written.append(Frame(segment.number, start, rows, offset, len(records), crc, now))
+            size, stop = len(records), start + rows
+            written.append(Frame(segment.number, start, stop, rows, offset, size, crc, now))
             for _, count in group:
-                receipts.append(Frame(segment.number, start, count, offset, 0, crc, now))
-                start += count
+                stop = start + count
+                receipts.append(Frame(segment.number, start, stop, count, offset, 0, crc, now))
+                start = stop
             offset += len(records)
         os.fsync(self._file.fileno())
         for frame in written:
@@ -457,6 +455,7 @@ def _frame_at(file: BinaryIO, segment: _Segment, end: int) -> tuple[Frame, bytes
     frame = Frame(
         segment.number,
         segment.rows,
+        segment.rows + header.rows,
         header.rows,
         offset,
         header.size,

@@ -15,13 +15,13 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections import Counter
+from dataclasses import replace
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from penstock.errors import IncarnationError, LedgerError, StaleLeaseError
+from penstock.errors import LedgerError, StaleLeaseError
 from penstock.store.dialects import upsert
 from penstock.store.records import (
     Batch,
@@ -30,21 +30,20 @@ from penstock.store.records import (
     Stream,
     Totals,
     batch_of,
+    check_spans,
     intent_of,
     spans_of,
 )
 from penstock.store.schema import BATCH, NOTE, POSITION, REPLAY, STREAM, TABLE_VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from penstock.store.database import Store
 
 __all__ = ["Batch", "Intent", "Ledger", "Span", "Stream", "Totals"]
 
 _AUDITED = "audited_closed_no"
-_MOST_PART = 2**32 - 1  # `_part` is UInt32
-_MOST_ROW = 2**63 - 1  # the widest integer of the store
 
 
 class Ledger:
@@ -63,6 +62,11 @@ class Ledger:
     def stream(self, domain: str, source: str, incarnation: str) -> Stream:
         """Find a stream, or make it with epoch 0: it must be leased before the first batch.
 
+        Args:
+            domain: of the source.
+            source: its name.
+            incarnation: which log it is; empty where that is not known yet (see `identify`).
+
         Raises:
             IncarnationError: the ledger knows the source by another incarnation.
         """
@@ -77,14 +81,26 @@ class Ledger:
                     zeros = dict.fromkeys(("epoch", *Totals._fields), 0)
                     connection.execute(sa.insert(STREAM).values(**made, **zeros))
                     found = connection.execute(sa.select(STREAM).where(named)).one()
-        if found.incarnation != incarnation:
-            raise IncarnationError(
-                f"the source is {incarnation!r}, the ledger knows it as {found.incarnation!r}",
-                where=f"{domain}/{source}",
-                next_step="bring the former source back (its spool, topic or bucket), or give the"
-                " new one another name: its positions start afresh",
-            )
-        return Stream(found.id, domain, source, incarnation, found.epoch)
+        stream = Stream(found.id, domain, source, found.incarnation, found.epoch)
+        if incarnation:
+            stream.check(incarnation)
+        return stream
+
+    def identify(self, stream: Stream, incarnation: str) -> Stream:
+        """Say which log a stream is of, that was made before this was known.
+
+        Raises:
+            IncarnationError: the ledger knows it as another one.
+            StaleLeaseError: another lander has leased the stream since.
+        """
+        with self.store.writing() as connection:
+            held = fence(connection, stream.id, stream.epoch)
+            if not held.incarnation:
+                one = STREAM.c.id == stream.id
+                connection.execute(sa.update(STREAM).where(one).values(incarnation=incarnation))
+        known = replace(stream, incarnation=held.incarnation or incarnation)
+        known.check(incarnation)
+        return known
 
     def streams(self) -> list[Stream]:
         """Return every stream the ledger has ever known, those of former projects among them."""
@@ -117,6 +133,26 @@ class Ledger:
         with self.store.reading() as connection:
             return {row.part: row.next_row for row in connection.execute(query)}
 
+    def begin(self, stream: Stream, origins: Mapping[int, int]) -> None:
+        """Write down where parts begin that are not known yet; they begin at row 0 else.
+
+        Raises:
+            StaleLeaseError: another lander has leased the stream since.
+        """
+        if not origins:
+            return
+        with self.store.writing() as connection:
+            fence(connection, stream.id, stream.epoch)
+            known = sa.select(POSITION.c.part).where(POSITION.c.stream_id == stream.id)
+            there = set(connection.scalars(known))
+            new = [
+                {"stream_id": stream.id, "part": part, "next_row": row, "open_batch": None}
+                for part, row in origins.items()
+                if part not in there
+            ]
+            if new:
+                connection.execute(sa.insert(POSITION), new)
+
     def open(
         self,
         stream: Stream,
@@ -135,7 +171,7 @@ class Ledger:
                 landed, or leave rows out.
         """
         where = f"{stream.domain}/{stream.source}"
-        _check_spans(spans, rows, where)
+        check_spans(spans, rows, where)
         with self.store.writing() as connection:
             held = fence(connection, stream.id, stream.epoch)
             values = {
@@ -318,25 +354,6 @@ class Ledger:
         """Write a note, over the former one of that key."""
         with self.store.writing() as connection:
             _put(connection, key, value)
-
-
-def _check_spans(spans: Sequence[Span], rows: int, where: str) -> None:
-    """Refuse what cannot be a batch, before anything is asked of the store."""
-    fault = ""
-    width = sum(span.stop - span.start for span in spans)
-    parts = Counter(span.part for span in spans)
-    if not spans:
-        fault = "a batch without spans"
-    elif max(parts.values()) > 1:
-        fault = f"part {parts.most_common(1)[0][0]} in two spans: join them"
-    elif bad := [s for s in spans if not 0 <= s.start < s.stop <= _MOST_ROW]:
-        fault = f"a span that is no range of rows: {bad[0]}"
-    elif bad := [s for s in spans if not 0 <= s.part <= _MOST_PART]:
-        fault = f"a part that does not fit 32 bits: {bad[0]}"
-    elif not 0 <= rows <= width:
-        fault = f"{rows} rows in spans of {width}"
-    if fault:
-        raise LedgerError(f"the ledger refuses {fault}", where=where)
 
 
 def fence(connection: sa.Connection, stream_id: int, epoch: int) -> sa.Row[Any]:

@@ -24,13 +24,17 @@ export function curl(origin: string, source: Source): string {
 }
 
 /** Where it stands: what was received, and what of it is landed. */
-export function standing({ received_to, landed_to, in_flight }: Source): string {
-	const at = ({ part, pos }: { part: number; pos: number }) => `${part}:${decimal(pos)}`;
-	if (received_to.part === 0) return 'nothing received yet';
+export function standing({ parts, in_flight }: Source): string {
+	const [first, last] = [parts.find(({ received, landed }) => landed < received) ?? parts.at(-1), parts.at(-1)];
+	if (!first || !last || parts.every(({ received }) => received === 0)) return 'nothing received yet';
+	const received = `${last.part}:${decimal(last.received)}`;
 	return in_flight
-		? `received up to ${at(received_to)}, landed up to ${at(landed_to)}: ${count(in_flight, 'row')} on the way`
-		: `all landed, up to ${at(received_to)}`;
+		? `received up to ${received}, landed up to ${first.part}:${decimal(first.landed)}: ${count(in_flight, 'row')} on the way`
+		: `all landed, up to ${received}`;
 }
+
+/** Rows of a part that are in the log and not landed. */
+export const lag = ({ high, received, landed }: Source['parts'][number]): number => Math.max(high, received) - landed;
 
 /** What to do; empty where nothing is to be done. */
 export function todo({ state, into }: Source): string {

@@ -1,0 +1,1 @@
+"""The real services, started natively: Kafka, Redis, PostgreSQL. The standard library suffices."""
