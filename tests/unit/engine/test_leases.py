@@ -125,3 +125,17 @@ def test_an_epoch_that_could_not_be_saved_was_not_seen(tmp_path: Path) -> None:
     path.parent.mkdir()
     leases.check("s=3")
     assert_over(Leases(path), "s=2", holder=3)
+
+
+def test_of_several_parts_an_older_one_refuses_all(tmp_path: Path) -> None:
+    leases = Leases(tmp_path / "leases.json")
+    leases.check("m.r/0=4,m.r/1=4")
+    leases.check("m.r/1=6,m.r/2=6")
+    with pytest.raises(EngineError, match=r"lease 5 of m.r/1 is over: 6"):
+        leases.check("m.r/0=5,m.r/1=5")
+    with pytest.raises(EngineError, match="no lease"):
+        leases.check("m.r/0=9,m.r/1")
+    again = Leases(tmp_path / "leases.json")
+    again.check("m.r/0=4")  # nothing of what was refused has been noted
+    with pytest.raises(EngineError, match="over"):
+        again.check("m.r/2=5")
