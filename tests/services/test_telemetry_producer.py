@@ -73,6 +73,29 @@ def test_a_devices_measurements_stay_in_order_through_a_kill(kafka: Native, topi
         assert {record["device_id"] for _, record in own} == {device}
 
 
+def test_measurements_in_bulk_stay_in_order_through_a_full_buffer(
+    kafka: Native, topic: str
+) -> None:
+    settings: dict[str, str | int | float | bool] = {"queue.buffering.max.messages": 300}
+    devices = [f"d{number % 50}".encode() for number in range(5_000)]
+    records = [json.dumps({"number": number}).encode() for number in range(5_000)]
+    with TelemetryProducer(servers(kafka), topic=topic, settings=settings) as producer:
+        producer.ingest_telemetry("d7", -1)
+        producer.ingest_many(devices, records)
+        with pytest.raises(UsageError, match="too large"):
+            producer.ingest_many([b"d7"], [b"x" * 2_000_000])
+    found = stored(kafka, topic)
+    numbers = [record["number"] for _, _, record in found if "number" in record]
+    assert sorted(numbers) == list(range(5_000))
+    for device in (f"d{number}" for number in range(50)):
+        own = [(part, record) for part, key, record in found if key == device]
+        assert len({part for part, _ in own}) == 1, "one partition, whichever way it was sent"
+        bulk = [record["number"] for _, record in own if "number" in record]
+        assert bulk == sorted(bulk)
+    first = next(record for _, key, record in found if key == "d7")
+    assert first["energy_watts"] == -1
+
+
 def test_times_are_sent_in_utc_and_a_user_only_where_there_is_one(
     kafka: Native, topic: str
 ) -> None:

@@ -150,7 +150,7 @@ def simulate(
 
     if end_with_stdin:
         threading.Thread(target=_end_with_stdin, daemon=True).start()
-    _check_domain(domain, to, serial=serial)
+    _check_domain(domain, to, homely=serial or replay)
     target = _Target(to, url or _found(domain, to), path, servers, topic, truth, ids, as_json)
     senders = homes if domain == "homes" else devices
     amount = _Amount(senders, rate, None if for_ is None else duration(for_), history, rows, skip)
@@ -192,7 +192,7 @@ def _play(stream: Stream, target: _Target, amount: _Amount) -> None:
         _summarise(account, target, stream.source)
 
 
-def _check_domain(domain: str, to: str, *, serial: bool) -> None:
+def _check_domain(domain: str, to: str, *, homely: bool) -> None:
     if domain not in _PATHS:
         raise UsageError(
             f"there is no simulator of {domain!r}",
@@ -202,8 +202,10 @@ def _check_domain(domain: str, to: str, *, serial: bool) -> None:
         raise UsageError(
             f"{domain} are not read from a topic", next_step="penstock simulate telemetry"
         )
-    if serial and domain != "homes":
-        raise UsageError(f"rows of {domain} have no number", next_step="leave out --serial")
+    if homely and domain != "homes":
+        raise UsageError(
+            f"--serial and --replay are of homes, not of {domain}", next_step="leave them out"
+        )
 
 
 def _found(domain: str, to: str) -> str:
