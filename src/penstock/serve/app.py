@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from penstock.layers.landing import Passage
     from penstock.project.objects import Project
     from penstock.serve.idempotency import Idempotency
+    from penstock.serve.redis_tier import RedisTier
     from penstock.serve.session import Sessions
     from penstock.sources.http import HttpSource, Receipt
     from penstock.store.saved_queries import SavedQueries
@@ -62,6 +63,7 @@ class Services:
         project: what is served.
         client: to the engine, with the key.
         versions: of tables, bumped as batches land.
+        tier: of the cache, outside the process; None where there is none.
         sources: the HTTP sources by (domain, name).
         landed: whether the rows of a receipt can be queried.
         idempotency: the keys in use.
@@ -88,6 +90,7 @@ class Services:
     project: Project
     client: Client
     versions: Versions
+    tier: RedisTier | None
     sources: Mapping[tuple[str, str], HttpSource]
     landed: Callable[[HttpSource, Receipt], bool]
     idempotency: Idempotency
@@ -120,7 +123,8 @@ class Application:
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        endpoints = Endpoints(services.project, services.client, Cache(services.versions))
+        cache = Cache(services.versions, services.tier)
+        endpoints = Endpoints(services.project, services.client, cache)
         landing = Landing(services.landed, self._refused)
         self._endpoints = endpoints
         self._letters = Letters(
@@ -224,9 +228,14 @@ class Application:
 
     @asynccontextmanager
     async def _lifespan(self, _app: Starlette) -> AsyncIterator[None]:
+        tier = self._services.tier
+        if tier is not None:
+            await tier.open()
         yield
         await self.live.close()
         self._sql.close()
+        if tier is not None:
+            await tier.close()
 
     def _documents(self) -> dict[str, Any]:
         async def status() -> bytes:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from starlette.responses import JSONResponse, Response
 
 from penstock.errors import UsageError
+from penstock.serve.cache import Key
 from penstock.serve.params import bind
 from penstock.serve.timings import Timings
 
@@ -166,10 +167,7 @@ class Endpoints:
             BadInputError: an unknown or a missing parameter. EngineError: the query failed.
         """
         params = bind(endpoint, given)
-        # With the SELECT in its key no answer outlives a change of the file, not even one whose
-        # query had begun before.
-        key = (endpoint.domain, endpoint.name, form, *(f"{k}={v!r}" for k, v in params.items()))
-        key += (endpoint.sql,)
+        key = Key(endpoint.domain, endpoint.name, form, tuple(params.items()), endpoint.sql)
         timings = self._asked if stale else self._live  # who will not have a stale one is a tile
         began, outcome = time.perf_counter(), "error"
         try:

@@ -9,6 +9,7 @@ from penstock.layers.landing import Passage, StateName
 from penstock.project.dashboards import PanelKind, VariableKind
 from penstock.project.lineage import COLUMNS
 from penstock.project.objects import Severity
+from penstock.serve.redis_tier import COUNTED, RedisState
 from penstock.store.check_results import ResultState
 from penstock.store.incidents import IncidentState
 
@@ -172,6 +173,12 @@ SCHEMAS = _FLOW | {
             "relations that are being filled anew, as `database.name`",
         ),
         history={**_object(done=_WHOLE, target=_WHOLE), "type": ["object", "null"]},
+        cache=_object(
+            redis=_object(
+                state={"type": "string", "enum": list(get_args(RedisState))}, reason=TEXT,
+                since_ms=_WHOLE, **dict.fromkeys(COUNTED, _WHOLE),
+            ),
+        ),
     ),
     "Alerts": _object(
         alerts=_list(

@@ -190,6 +190,19 @@ export interface components {
                 done: number;
                 target: number;
             } | null;
+            cache: {
+                redis: {
+                    /** @enum {string} */
+                    state: "off" | "up" | "down";
+                    reason: string;
+                    since_ms: number;
+                    found: number;
+                    missing: number;
+                    written: number;
+                    failed: number;
+                    skipped: number;
+                };
+            };
         };
         Alerts: {
             alerts: {
@@ -537,14 +550,14 @@ export interface components {
                 kind: string;
                 into: string;
                 file: string;
-                received_to: {
+                parts: {
                     part: number;
-                    pos: number;
-                };
-                landed_to: {
-                    part: number;
-                    pos: number;
-                };
+                    received: number;
+                    landed: number;
+                    high: number;
+                    /** @description of the last record; -1: not known */
+                    sent_ms: number;
+                }[];
                 last_ms: number;
                 /** @description rows of each of the last seconds, the oldest first */
                 rates: number[];
