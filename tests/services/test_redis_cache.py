@@ -109,9 +109,9 @@ def test_answers_go_on_while_redis_is_killed_emptied_and_started_again(served: S
             served.redis.start()
             served.is_seen("up")
             with Redis.from_url(served.redis.environment["REDIS_URL"]) as client:
-                wait_for("an answer to be in Redis", lambda: client.dbsize(), seconds=20)
+                wait_for("an answer to be in Redis", client.dbsize, seconds=20)
                 client.flushall()
-                wait_for("an answer to be in Redis again", lambda: client.dbsize(), seconds=20)
+                wait_for("an answer to be in Redis again", client.dbsize, seconds=20)
     assert set(served.states) == {"hit", "stale", "miss"}
     assert "penstock_redis_up 1" in served.metrics()
     shown = served.process.run("status")
