@@ -19,7 +19,7 @@ WITH
     toStartOfMinute(now('UTC')) AS this_minute,
     {range:String} IN ('last_hour', 'last_day', '7d') AS is_named,
     splitByChar('/', {range:String}) AS parts,
-    if(is_named, ['1970-01-01T00:00:00Z', '1970-01-01T00:00:00Z'], if(length(parts) = 2, parts, [{range:String}, {range:String}])) AS bounds,
+    if(is_named, ['1970-01-01T00:00:00Z', '1970-01-01T00:00:00Z'], if(length(parts) = 2, parts, [{range:String}, ''])) AS bounds,
     multiIf(
         {range:String} = 'last_hour', this_minute - INTERVAL 1 HOUR,
         {range:String} = 'last_day', this_minute - INTERVAL 1 DAY,
