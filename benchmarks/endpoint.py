@@ -86,7 +86,6 @@ def _judging(platform: Running, name: str) -> float:
 
 
 def _p50(platform: Running) -> float:
-    platform.drain(platform.counts()["received"])
     _settle(platform)
     times = []
     for home in range(1, _ASKS + 1):

@@ -166,8 +166,11 @@ def send(url: str, body: bytes, *, wait: bool = False) -> None:
 
 
 @contextmanager
-def meanwhile(do: Callable[[], object], every: float) -> Iterator[None]:
-    """Do something each `every` seconds until the block ends, as devices do that know no pause."""
+def meanwhile(do: Callable[[], object], every: float = 0.0) -> Iterator[None]:
+    """Do something each `every` seconds until the block ends, as devices do that know no pause.
+
+    What it raises is raised at the end of the block.
+    """
     over = threading.Event()
 
     def run() -> None:
@@ -182,7 +185,7 @@ def meanwhile(do: Callable[[], object], every: float) -> Iterator[None]:
             yield
         finally:
             over.set()
-        doing.result()  # what it stumbled over belongs to the measurement
+        doing.result()
 
 
 def free_port() -> int:

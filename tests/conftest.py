@@ -5,9 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import socket
-import threading
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -29,24 +26,6 @@ def need(what: str, *, present: bool, how: str) -> None:
     if os.environ.get("CI", "").lower() == "true":
         pytest.fail(reason, pytrace=False)
     pytest.skip(reason)
-
-
-@contextmanager
-def meanwhile(do: Callable[[], object], pause: float = 0.0) -> Iterator[None]:
-    """Do something again and again until the block ends; what it raises is raised there."""
-    over = threading.Event()
-
-    def run() -> None:
-        while not over.wait(pause):
-            do()
-
-    with ThreadPoolExecutor(1) as worker:
-        doing = worker.submit(run)
-        try:
-            yield
-        finally:
-            over.set()
-        doing.result(60)
 
 
 @pytest.fixture(scope="session")

@@ -35,7 +35,8 @@ export default defineConfig({
 			}
 		})
 	],
-	build: { assetsInlineLimit: 0 },
+	// How long each plugin took is of no use to who runs `make demo` for the first time.
+	build: { assetsInlineLimit: 0, rolldownOptions: { checks: { pluginTimings: false } } },
 	environments: {
 		client: {
 			build: {

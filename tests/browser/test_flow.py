@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
+from benchmarks.harness import meanwhile
 from playwright.sync_api import expect
-from tests.conftest import meanwhile
 
 from .conftest import Meters, check_both_themes, looked_at, meters_up, sized
 
@@ -34,7 +34,7 @@ def reading(power: float = 3) -> dict[str, object]:
 
 def sending(meters: Meters) -> AbstractContextManager[None]:
     """A reading now and then, until the block ends."""
-    return meanwhile(lambda: meters.post(reading()), pause=0.2)
+    return meanwhile(lambda: meters.post(reading()), every=0.2)
 
 
 @pytest.fixture(scope="module")

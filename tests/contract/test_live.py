@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 import pytest
+from benchmarks.harness import meanwhile
 from starlette.requests import Request
-from tests.conftest import meanwhile
 from tests.contract.conftest import Up, reading, running
 
 from penstock.project import load

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.conftest import meanwhile
+from benchmarks.harness import meanwhile
 from tests.flow.faults import (
     Known,
     Landing,

@@ -34,28 +34,8 @@ _REFUSED_S = 2.0  # how long a refusal is given again, or as long as it took to 
 
 
 @dataclass(frozen=True, slots=True)
-class _Outlook:
-    """The last outlook: by which rules, of how many, when, how long it took, what came of it."""
-
-    rules: tuple[int, int] = (-1, -1)
-    dead: int = -1
-    made: float = 0.0
-    took: float = 0.0
-    document: dict[str, Any] = field(default_factory=dict)
-    refused: PenstockError | None = None
-
-    def holds(self, rules: tuple[int, int], dead: int) -> bool:
-        """Whether it may be given again."""
-        if self.refused is not None:
-            kept = max(_REFUSED_S, self.took)
-        else:  # what takes long is done seldom: at most a tenth of the time goes into it
-            kept = max(_SAME_S if self.dead == dead else _FRESH_S, 9 * self.took)
-        return self.rules == rules and time.monotonic() - self.made <= kept
-
-
-@dataclass(frozen=True, slots=True)
 class _Kept:
-    """Groups or a list: by which rules, of how many, when, how long it took, what came of it."""
+    """What was read: by which rules, of how many, when, how long it took, what came of it."""
 
     rules: tuple[int, int]
     dead: int
@@ -64,11 +44,17 @@ class _Kept:
     document: dict[str, Any] = field(default_factory=dict)
     refused: PenstockError | None = None
 
-    def holds(self, rules: tuple[int, int], dead: int) -> bool:
-        """Whether it may be given again."""
-        kept = _KEPT_S if self.refused is None else max(_REFUSED_S, self.took)
-        same = (self.rules, self.dead) == (rules, dead)
-        return same and time.monotonic() - self.made <= kept
+    def holds(self, rules: tuple[int, int], seconds: float) -> bool:
+        """Whether it may be given again, for so long; a refusal may for moments."""
+        if self.refused is not None:
+            seconds = max(_REFUSED_S, self.took)
+        return self.rules == rules and time.monotonic() - self.made <= seconds
+
+    def given(self) -> dict[str, Any]:
+        """The document, or what was in its way."""
+        if self.refused is not None:
+            raise self.refused
+        return self.document
 
 
 class Letters:
@@ -94,7 +80,7 @@ class Letters:
         self._judge, self._progress = outlook, replay
         self._newest: tuple[int, bytes] | None = None
         self._looking = asyncio.Lock()
-        self._outlook = _Outlook()
+        self._outlook: _Kept | None = None
         self._asking = asyncio.Lock()
         self._kept: dict[Hashable, _Kept] = {}
 
@@ -137,14 +123,12 @@ class Letters:
             rules = await asyncio.to_thread(self._rules)
             dead = await asyncio.to_thread(self._dead, "", "")
             kept = self._kept.pop(asked, None)
-            if kept is None or not kept.holds(rules, dead):
+            if kept is None or kept.dead != dead or not kept.holds(rules, _KEPT_S):
                 kept = await asyncio.to_thread(_read, read, rules, dead)
             self._kept[asked] = kept
             while len(self._kept) > _MOST_KEPT:
                 del self._kept[next(iter(self._kept))]
-        if kept.refused is not None:
-            raise kept.refused
-        return kept.document
+        return kept.given()
 
     async def one(self, request: Request) -> Response:
         """`GET /v1/dead-letters/{domain}/{source}/{part}/{pos}`.
@@ -177,21 +161,10 @@ class Letters:
         async with self._looking:  # one at a time, however many look
             rules = await asyncio.to_thread(self._rules)
             dead = await asyncio.to_thread(self._dead, "", "")
-            if not self._outlook.holds(rules, dead):
-                self._outlook = await asyncio.to_thread(self._judged, rules, dead)
             held = self._outlook
-        if held.refused is not None:
-            raise held.refused
-        return JSONResponse(held.document)
-
-    def _judged(self, rules: tuple[int, int], dead: int) -> _Outlook:
-        began, document, refused = time.monotonic(), {}, None
-        try:
-            document = self._judge()
-        except PenstockError as error:
-            refused = error
-        now = time.monotonic()
-        return _Outlook(rules, dead, now, now - began, document, refused)
+            if held is None or not held.holds(rules, _lasts(held, dead)):
+                held = self._outlook = await asyncio.to_thread(_read, self._judge, rules, dead)
+        return JSONResponse(held.given())
 
     def _rules(self) -> tuple[int, int]:
         """Another one where files were taken up, or a replay has ended."""
@@ -231,6 +204,12 @@ class Letters:
             for s in self._status()["sources"]
             if domain in ("", s["domain"]) and source in ("", s["source"])
         )
+
+
+def _lasts(outlook: _Kept, dead: int) -> float:
+    """Seconds for which an outlook is given again, with so many dead letters now."""
+    # What takes long is done seldom: at most a tenth of the time goes into it.
+    return max(_SAME_S if outlook.dead == dead else _FRESH_S, 9 * outlook.took)
 
 
 def _read(read: Callable[[], dict[str, Any]], rules: tuple[int, int], dead: int) -> _Kept:
