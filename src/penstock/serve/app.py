@@ -140,13 +140,12 @@ class Application:
         self._openapi = document(services.project)
         self._sql = Sql(services.project, services.client)
         self._schema = Schema(services.project, services.client)
-        self.app = SameOrigin(
-            Starlette(
-                routes=[*self._serving(ingest), *self._pages(), *self._acting(), *self._rest()],
-                exception_handlers={PenstockError: on_error, HTTPException: on_refusal},
-                lifespan=self._lifespan,
-            )
+        routed = Starlette(
+            routes=[*self._serving(ingest), *self._pages(), *self._acting(), *self._rest()],
+            exception_handlers={PenstockError: on_error, HTTPException: on_refusal},
+            lifespan=self._lifespan,
         )
+        self.app = SameOrigin(endpoints.quick(routed))
 
     def _serving(self, ingest: Ingest) -> list[Route]:
         """What is sent and what is read."""

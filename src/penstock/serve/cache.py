@@ -11,13 +11,14 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import math
 import re
 import secrets
 import threading
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from penstock.serve.redis_tier import LONGEST_S, Kept, place
 from penstock.settings import duration
@@ -34,6 +35,9 @@ _MOVING = re.compile(
     r"fuzzBits|uptime|dict(?:Get|Has|Is)\w*)\s*\(|\bcurrent_(?:timestamp|date)\b",
     re.IGNORECASE,
 )
+State = Literal["hit", "stale", "miss"]
+"""Where an answer came from."""
+
 _ENTRIES, _BYTES = 1000, 64 * 1024 * 1024  # most answers held, most bytes in them
 
 
@@ -107,6 +111,29 @@ class Key(NamedTuple):
     sql: str = ""
 
 
+class Terms(NamedTuple):
+    """When an endpoint's answers may be given again.
+
+    Attributes:
+        tables: that it reads.
+        longest: seconds that an answer is held at most.
+        stale: seconds that an answer is given though a table has changed.
+    """
+
+    tables: tuple[str, ...]
+    longest: float
+    stale: float
+
+    @classmethod
+    def of(cls, endpoint: Endpoint) -> Terms:
+        """As its header says."""
+        bound = endpoint.header.text("cache")
+        # A version does not count the clock, so that takes a bound in time.
+        longest = duration(bound) if bound else 0.0 if is_moving(endpoint) else math.inf
+        stale = duration(endpoint.header.text("max_stale") or "0s")
+        return cls(tables_of(endpoint), longest, stale)
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """The bytes of an answer, and the tag that names them."""
@@ -129,7 +156,8 @@ class Cache:
         self.versions, self._tier = versions, tier
         self._entries: OrderedDict[Key, Answer] = OrderedDict()
         self._bytes = 0
-        self._flights: dict[_Flight, asyncio.Task[tuple[Answer, str]]] = {}
+        self._flights: dict[_Flight, asyncio.Task[tuple[Answer, State]]] = {}
+        self._renewed: set[Key] = set()
 
     async def get(
         self,
@@ -138,7 +166,7 @@ class Cache:
         query: Callable[[], Awaitable[bytes]],
         *,
         stale: bool = True,
-    ) -> tuple[Answer, str]:
+    ) -> tuple[Answer, State]:
         """The answer of a key, from memory where that is still right.
 
         Args:
@@ -151,39 +179,74 @@ class Cache:
             The answer, and where it came from: `hit`, `stale` (from memory, though a table has
             changed: the endpoint's `max_stale` allows it) or `miss`.
         """
-        tables = tables_of(endpoint)
-        held = self._entries.get(key)
-        state = self._judge(endpoint, held, tables) if held is not None else ""
-        if held is not None and (state == "hit" or (stale and state)):
-            self._entries.move_to_end(key)
-            return held, state
-        # With the versions in the key, nobody joins a query that began before a change.
-        late = stale and self._tier is not None and endpoint.header.text("max_stale") != ""
-        one = _Flight(key, self.versions.of(tables), late)
-        flight = self._flights.get(one)
-        if flight is None:
-            flight = asyncio.create_task(self._fly(endpoint, one, query))
-            self._flights[one] = flight
-            flight.add_done_callback(lambda _: self._flights.pop(one, None))
-        return await asyncio.shield(flight)
+        terms = Terms.of(endpoint)
+        held = self.peek(terms, key)
+        if held is not None and held[1] == "hit":
+            return held
+        if held is not None and stale:
+            self.renew(endpoint, key, held[0], query)
+            return held
+        late = stale and self._tier is not None and terms.stale > 0
+        one = _Flight(key, self.versions.of(terms.tables), late)
+        return await asyncio.shield(self._flight(endpoint, one, query))
 
-    def _judge(self, endpoint: Endpoint, held: Answer, tables: tuple[str, ...]) -> str:
+    def peek(self, terms: Terms, key: Key) -> tuple[Answer, State] | None:
+        """What is held in process of a key and may be given; nothing is asked."""
+        held = self._entries.get(key)
+        state = self._judge(terms, held) if held is not None else ""
+        if held is None or not state:
+            return None
+        self._entries.move_to_end(key)
+        return held, state
+
+    def renew(
+        self, endpoint: Endpoint, key: Key, held: Answer, query: Callable[[], Awaitable[bytes]]
+    ) -> None:
+        """Have a stale answer made anew in the background, so that nobody waits for it.
+
+        From half the time on that it may be stale; one at a time of a key, as others ask as well.
+        """
+        terms = Terms.of(endpoint)
+        if key in self._renewed or time.monotonic() - held.made < terms.stale / 2:
+            return
+        one = _Flight(key, self.versions.of(terms.tables), late=False)
+        self._renewed.add(key)
+        flight = self._flight(endpoint, one, query)
+        flight.add_done_callback(lambda done: self._has_renewed(key, done))
+
+    def _has_renewed(self, key: Key, done: asyncio.Task[tuple[Answer, State]]) -> None:
+        self._renewed.discard(key)
+        if not done.cancelled():
+            done.exception()  # who asks when the answer may be stale no longer meets it
+
+    def _flight(
+        self, endpoint: Endpoint, one: _Flight, query: Callable[[], Awaitable[bytes]]
+    ) -> asyncio.Task[tuple[Answer, State]]:
+        """The one that is under way, else a new one."""
+        # With the versions in the key, nobody joins a query that began before a change.
+        found = self._flights.get(one) or self._flights.get(one._replace(late=False))
+        if found is None:
+            found = asyncio.create_task(self._fly(endpoint, one, query))
+            self._flights[one] = found
+            found.add_done_callback(lambda _: self._flights.pop(one, None))
+        return found
+
+    def _judge(self, terms: Terms, held: Answer) -> State | Literal[""]:
         """`hit` or `stale` where a held answer may still be given, else nothing."""
         age = time.monotonic() - held.made
-        bound = endpoint.header.text("cache")
-        if age >= duration(bound) if bound else is_moving(endpoint):
-            return ""  # a version does not count the clock, so that takes a bound in time
-        if self.versions.of(tables) == held.versions:
+        if age >= terms.longest:
+            return ""
+        if self.versions.of(terms.tables) == held.versions:
             return "hit"
-        return "stale" if age < duration(endpoint.header.text("max_stale") or "0s") else ""
+        return "stale" if age < terms.stale else ""
 
     async def _fly(
         self, endpoint: Endpoint, one: _Flight, query: Callable[[], Awaitable[bytes]]
-    ) -> tuple[Answer, str]:
+    ) -> tuple[Answer, State]:
         """From Redis where that has it, else by the query."""
         where = self._place(endpoint, one.key)
         answer, state = await self._found(endpoint, where)
-        if answer is not None and (state == "hit" or (one.stale and state)):
+        if answer is not None and (state == "hit" or (state == "stale" and one.late)):
             self._hold(one.key, answer)
             return answer, state
         began, at = time.monotonic(), time.time()
@@ -209,7 +272,9 @@ class Cache:
         form = (endpoint.database, key.form, key.domain, names, key.sql)
         return place(key.name, shown, form, seconds)
 
-    async def _found(self, endpoint: Endpoint, where: Place | None) -> tuple[Answer | None, str]:
+    async def _found(
+        self, endpoint: Endpoint, where: Place | None
+    ) -> tuple[Answer | None, State | Literal[""]]:
         """What Redis has, and whether it may be given."""
         kept = await self._tier.get(where) if self._tier and where else None
         if kept is None or kept.epoch != self.versions.epoch:
@@ -218,7 +283,7 @@ class Cache:
         if not 0 <= age < LONGEST_S:  # a clock was set
             return None, ""
         answer = Answer(kept.body, kept.etag, kept.versions, time.monotonic() - age)
-        return answer, self._judge(endpoint, answer, tables_of(endpoint))
+        return answer, self._judge(Terms.of(endpoint), answer)
 
     def _hold(self, key: Key, answer: Answer) -> bool:
         """Hold an answer in process, unless a newer one is held; gives whether it is the newest."""
@@ -243,7 +308,7 @@ class _Flight(NamedTuple):
 
     key: Key
     versions: tuple[int, ...]
-    stale: bool
+    late: bool
 
 
 def _at(order: list[str]) -> Callable[[str], int]:
