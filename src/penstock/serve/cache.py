@@ -38,6 +38,7 @@ _MOVING = re.compile(
 State = Literal["hit", "stale", "miss"]
 """Where an answer came from."""
 
+_RENEWED = 0.75  # of the time that an answer may be stale: what is left is the query's
 _ENTRIES, _BYTES = 1000, 64 * 1024 * 1024  # most answers held, most bytes in them
 
 
@@ -204,10 +205,10 @@ class Cache:
     ) -> None:
         """Have a stale answer made anew in the background, so that nobody waits for it.
 
-        From half the time on that it may be stale; one at a time of a key, as others ask as well.
+        From three quarters of the time on that it may be stale; of a key one at a time.
         """
         terms = Terms.of(endpoint)
-        if key in self._renewed or time.monotonic() - held.made < terms.stale / 2:
+        if key in self._renewed or time.monotonic() - held.made < terms.stale * _RENEWED:
             return
         one = _Flight(key, self.versions.of(terms.tables), late=False)
         self._renewed.add(key)
