@@ -3,19 +3,38 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
 from penstock.errors import DeliveryError
 
 if TYPE_CHECKING:
-    from penstock.alerts.webhook import Webhook
+    from collections.abc import Mapping
+
     from penstock.store.incidents import Delivery, Incidents
 
 _PAUSES = (5, 30, 120, 600, 1800, 3600, 7200)  # seconds before each new attempt
 _log = structlog.get_logger(__name__)
+
+
+_UNSET = {
+    "webhook": "PENSTOCK_WEBHOOK_URL=https://host/path, and PENSTOCK_WEBHOOK_SECRET",
+    "slack": "PENSTOCK_SLACK_URL=https://hooks.slack.com/services/…",
+    "mail": "PENSTOCK_SMTP_URL=smtp://user:password@host:587, PENSTOCK_MAIL_FROM, PENSTOCK_MAIL_TO",
+}
+
+
+class Channel(Protocol):
+    """A way to tell somebody."""
+
+    def send(self, delivery: Delivery) -> None:
+        """Tell one, now.
+
+        Raises:
+            DeliveryError: it could not be told; says why.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +43,11 @@ class Deliveries:
 
     Attributes:
         incidents: knows who is.
-        webhook: where one is set.
+        channels: those that are set, by name; the log always is.
     """
 
     incidents: Incidents
-    webhook: Webhook | None = None
+    channels: Mapping[str, Channel] = field(default_factory=dict)
 
     def tell(self, now_ms: int | None = None) -> int:
         """Tell everybody who is due; gives how many that were, told or not."""
@@ -58,13 +77,12 @@ class Deliveries:
                 message=incident.message,
                 severity=incident.severity,
             )
-        elif self.webhook is None:
+        elif delivery.channel not in self.channels:
             raise DeliveryError(
-                "there is no webhook",
-                next_step="PENSTOCK_WEBHOOK_URL=https://host/path, and PENSTOCK_WEBHOOK_SECRET",
+                f"there is no {delivery.channel}", next_step=_UNSET.get(delivery.channel, "")
             )
         else:
-            self.webhook.send(delivery)
+            self.channels[delivery.channel].send(delivery)
 
     def _failed(self, delivery: Delivery, error: DeliveryError, now: int) -> None:
         again = delivery.attempts < len(_PAUSES)

@@ -10,6 +10,8 @@ import structlog
 
 from penstock.alerts import look
 from penstock.alerts.delivery import Deliveries
+from penstock.alerts.mail import Mail
+from penstock.alerts.slack import Slack
 from penstock.alerts.webhook import Webhook
 from penstock.errors import DeliveryError, PenstockError, UsageError
 from penstock.project.alerts import filled
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Mapping, Sequence
 
+    from penstock.alerts.delivery import Channel
     from penstock.engine.client import Client
     from penstock.project.objects import Alert, Project
     from penstock.settings import Settings
@@ -70,13 +73,11 @@ class Alerting:
         """As the settings say.
 
         Raises:
-            UsageError: the webhook's address is none.
+            UsageError: an address of a channel is none.
         """
-        url = settings.text("webhook_url")
-        private = bool(settings.number("webhook_private"))
-        webhook = Webhook(url, settings.text("webhook_secret"), private) if url else None
         incidents = Incidents(store)
-        return cls(project, client, incidents, Deliveries(incidents, webhook), stop)
+        deliveries = Deliveries(incidents, _channels(settings))
+        return cls(project, client, incidents, deliveries, stop)
 
     def run(self) -> None:
         """Look and tell until told to stop: a thread's whole life."""
@@ -211,7 +212,7 @@ class Alerting:
             "keep_s": alert.keep,
             "key": list(alert.key),
             "notify": list(alert.notify),
-            "webhook": self.deliveries.webhook is not None,
+            "webhook": "webhook" in self.deliveries.channels,
             "file": query.path.relative_to(self.project.root).as_posix(),
             "sql": query.sql,
             "database": query.database,
@@ -223,3 +224,22 @@ class Alerting:
 
     def _of(self, alert: Alert) -> _Look:
         return self._looks.setdefault((alert.query.domain, alert.name), _Look())
+
+
+def _channels(settings: Settings) -> dict[str, Channel]:
+    """Those that the settings name.
+
+    Raises:
+        UsageError: an address of one is none.
+    """
+    found: dict[str, Channel] = {}
+    private = bool(settings.number("webhook_private"))
+    if url := settings.text("webhook_url"):
+        found["webhook"] = Webhook(url, settings.text("webhook_secret"), private)
+    if url := settings.text("slack_url"):
+        found["slack"] = Slack(url, private)
+    if url := settings.text("smtp_url"):
+        listed = settings.text("mail_to").split(",")
+        to = tuple(address.strip() for address in listed if address.strip())
+        found["mail"] = Mail(url, settings.text("mail_from"), to)
+    return found

@@ -63,7 +63,7 @@ class Delivery:
 
     Attributes:
         id: its number; the receiver knows it by that.
-        channel: `log` or `webhook`.
+        channel: `log`, `webhook`, `slack` or `mail`.
         event: what happened to the incident.
         attempts: how often it was tried.
         incident: as it is now.
