@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from penstock.store.incidents import Delivery, Incidents
+    from penstock.store.silences import Silences
 
 _PAUSES = (5, 30, 120, 600, 1800, 3600, 7200)  # seconds before each new attempt
 _log = structlog.get_logger(__name__)
@@ -43,17 +44,27 @@ class Deliveries:
 
     Attributes:
         incidents: knows who is.
+        silences: of what nobody is to be told.
         channels: those that are set, by name; the log always is.
     """
 
     incidents: Incidents
+    silences: Silences
     channels: Mapping[str, Channel] = field(default_factory=dict)
 
     def tell(self, now_ms: int | None = None) -> int:
         """Tell everybody who is due; gives how many that were, told or not."""
         now = now_ms if now_ms is not None else time.time_ns() // 1_000_000
         due = self.incidents.waiting(now)
+        silent = self.silences.active(now) if due else []
         for delivery in due:
+            ends = [each.until_ms for each in silent if each.covers(delivery.incident)]
+            if ends and delivery.incident.state == "resolved":
+                self.incidents.mute(delivery, now)
+                continue
+            if ends:  # what still fires when it ends is told then
+                self.incidents.wait(delivery, max(ends))
+                continue
             try:
                 self.send(delivery)
             except DeliveryError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -37,6 +38,9 @@ def listing(project: ProjectPath = HERE, data: DataPath = None, json: Json = Fal
     table(document["alerts"], ["domain", "name", "severity", "state", "firing", "pending", "error"])
     say()
     table(document["incidents"], ["id", "alert", "key", "state", "message"])
+    for silent in document["silences"]:
+        about = silent["key"] or "all of it"
+        say(f"silent until {_when(silent['until_ms'])}: {silent['alert']}, {about}")
     options = again(project, data)
     if document["alerts"]:
         say(f"next: penstock alerts test {document['alerts'][0]['name']}{options}")
@@ -118,6 +122,86 @@ def rehearse(
     table(rows, ["key", "fired", "resolved", "message"])
     say(f"{len(fired)} would have fired in {len(looks):,} looks; nobody was told")
     say(f"next: penstock alerts ls{again(project, data)}")
+
+
+@app.command(cls=Command)
+def history(
+    name: Annotated[str, typer.Argument(help="Alert; all of them unless said.")] = "",
+    project: ProjectPath = HERE,
+    data: DataPath = None,
+    first: Annotated[str, typer.Option("--from", help="Begin, as for rehearse.")] = "now-7d",
+    last: Annotated[str, typer.Option("--to", help="End.")] = "now",
+    limit: Annotated[int, typer.Option(help="Most incidents.", min=1)] = 200,
+    json: Json = False,
+) -> None:
+    """Show the incidents that fired in a span of time, and who was told; the newest first."""
+    from penstock.cli.running import get, look
+
+    span = _looks(first, last, 1.0)
+    asked: dict[str, str | int] = {"from": span.start, "to": span.stop, "limit": limit}
+    if name:
+        asked["alert"] = _named(name, find(project, data).project)[0]
+    found = get(f"{look(project, data).url}/v1/alerts/history", asked)
+    if json:
+        emit(found)
+        return
+    rows = [
+        {"id": i["id"], "alert": f"{i['domain']}/{i['alert']}", "key": i["key"],
+         "fired": _when(i["fired_ms"]), "resolved": _when(i["resolved_ms"]),
+         "told": ", ".join(f"{t['channel']} {t['event']} {t['state']}" for t in i["told"]),
+         "message": i["message"]}
+        for i in found["incidents"]
+    ]  # fmt: skip
+    table(rows, ["id", "alert", "key", "fired", "resolved", "told", "message"])
+    say(f"{len(rows)} incidents; next: penstock alerts ls{again(project, data)}")
+
+
+@app.command(cls=Command)
+def silence(
+    name: Annotated[str, typer.Argument(help="Alert, as surge or telemetry/surge.")],
+    project: ProjectPath = HERE,
+    data: DataPath = None,
+    length: Annotated[str, typer.Option("--for", help="How long: 30m, 2h, 7d.")] = "2h",
+    key: Annotated[
+        list[str] | None,
+        typer.Option(help="Of one thing alone: the values of the alert's key, in their order."),
+    ] = None,
+    reason: Annotated[str, typer.Option(help="Why, for others.")] = "",
+    end: Annotated[bool, typer.Option("--end", help="Lift it.")] = False,
+    json: Json = False,
+) -> None:
+    """Tell nobody of an alert for a time; it is looked at all the same.
+
+    What still fires when the time is over is told then.
+    """
+    from penstock.cli.running import look, post
+
+    path, _ = _named(name, find(project, data).project)
+    running = look(project, data)
+    body = {
+        "alert": path, "seconds": 0 if end else duration(length), "reason": reason,
+        "key": [_value(each) for each in key or ()],
+    }  # fmt: skip
+    url = f"{running.url}/v1/admin/alerts/silence"
+    found = post(url, body, key=running.key("a silence needs"))
+    if json:
+        emit(found)
+        return
+    rows = [
+        {"alert": f"{s['domain']}/{s['alert']}", "key": s["key"] or "all",
+         "until": _when(s["until_ms"]), "reason": s["reason"]}
+        for s in found["silences"]
+    ]  # fmt: skip
+    table(rows, ["alert", "key", "until", "reason"])
+    say(f"next: penstock alerts silence {name} --end{again(project, data)}")
+
+
+def _value(text: str) -> str | int | float:
+    """A value of a key as its column has it: a number where it looks like one."""
+    for kind in (int, float):
+        with suppress(ValueError):
+            return kind(text)
+    return text
 
 
 def _looks(first: str, last: str, every: float) -> range:

@@ -216,6 +216,8 @@ class Platform:
                 intake=self._streams.document,
                 alerts=self.alerting.document,
                 test_alert=self.alerting.test,
+                silence=self.alerting.silence,
+                past_alerts=self.alerting.history,
                 checks=self.checking.document,
                 passages=self._intake.passages,
                 saved=SavedQueries(self.store),

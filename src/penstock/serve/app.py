@@ -79,6 +79,8 @@ class Services:
         intake: the sources, each with where it stands and how fast it goes.
         alerts: with their newest incidents.
         test_alert: asks an alert now, and sends a test where that is wanted; JSON both ways.
+        silence: tells nobody of an alert for a time; JSON both ways.
+        past_alerts: incidents of a span of time, as JSON.
         checks: of the data, with their newest results.
         passages: the newest batch of each source, by (domain, source).
         saved: statements that people kept.
@@ -106,6 +108,8 @@ class Services:
     intake: Callable[[], dict[str, Any]]
     alerts: Callable[[], dict[str, Any]]
     test_alert: Callable[[Mapping[str, Any]], dict[str, Any]]
+    silence: Callable[[Mapping[str, Any]], dict[str, Any]]
+    past_alerts: Callable[[Mapping[str, str]], dict[str, Any]]
     checks: Callable[[], dict[str, Any]]
     passages: Callable[[], Mapping[tuple[str, str], Passage]]
     saved: SavedQueries
@@ -165,6 +169,7 @@ class Application:
             Route("/v1/dead-letters/replay", letters.replay),
             Route("/v1/dead-letters/{domain}/{source}/{part}/{pos}", letters.one),
             Route("/v1/alerts", self._alerts),
+            Route("/v1/alerts/history", self._past_alerts),
             Route("/v1/checks", self._checks),
             Route("/v1/reconcile", self._reconcile),
         ]
@@ -198,6 +203,7 @@ class Application:
             Route("/v1/admin/snapshot", admin.snapshot, methods=["POST"]),
             Route("/v1/admin/replay", admin.replay, methods=["POST"]),
             Route("/v1/admin/alerts/test", admin.test_alert, methods=["POST"]),
+            Route("/v1/admin/alerts/silence", admin.silence, methods=["POST"]),
             Route("/v1/admin/link", admin.link, methods=["POST"]),
             Route("/v1/session", door.__call__, methods=["GET", "POST", "DELETE"]),
         ]
@@ -270,6 +276,10 @@ class Application:
 
     async def _alerts(self, _request: Request) -> Response:
         return JSONResponse(await asyncio.to_thread(self._services.alerts))
+
+    async def _past_alerts(self, request: Request) -> Response:
+        asked = dict(request.query_params)
+        return JSONResponse(await asyncio.to_thread(self._services.past_alerts, asked))
 
     async def _checks(self, _request: Request) -> Response:
         return JSONResponse(await asyncio.to_thread(self._services.checks))

@@ -136,6 +136,21 @@ _SAVED = _object(
     name=TEXT, sql=TEXT, database=TEXT, saved_ms=_WHOLE,
     settings={"type": "object", "description": "how the page shows it", "additionalProperties": {}},
 )  # fmt: skip
+_INCIDENT = _object(
+    id=_WHOLE, domain=TEXT, alert=TEXT,
+    key={**TEXT, "description": "values of the key's columns, as JSON"},
+    state={"type": "string", "enum": list(get_args(IncidentState))},
+    severity={"type": "string", "enum": list(get_args(Severity))},
+    message=TEXT,
+    row={**_ROW, "description": "the last row: its evidence"},
+    since_ms=_WHOLE, seen_ms=_WHOLE, fired_ms=_MAYBE, resolved_ms=_MAYBE,
+    told=_list(
+        _object(
+            id=_WHOLE, channel=TEXT, event=TEXT, state=TEXT, attempts=_WHOLE,
+            error=TEXT, ended_ms=_MAYBE,
+        )
+    ),
+)  # fmt: skip
 SCHEMAS = _FLOW | {
     "Problem": _object(**_PROBLEM_FIELDS),
     "Accepted": _object(accepted=_WHOLE, source=TEXT),
@@ -195,25 +210,15 @@ SCHEMAS = _FLOW | {
                 looked_ms=_WHOLE, took_ms=_REAL, error=TEXT,
             )
         ),
-        incidents=_list(
+        incidents=_list(_INCIDENT, "those that fire, then those that fired last"),
+        silences=_list(
             _object(
-                id=_WHOLE, domain=TEXT, alert=TEXT,
-                key={**TEXT, "description": "values of the key's columns, as JSON"},
-                state={"type": "string", "enum": list(get_args(IncidentState))},
-                severity={"type": "string", "enum": list(get_args(Severity))},
-                message=TEXT,
-                row={**_ROW, "description": "the last row: its evidence"},
-                since_ms=_WHOLE, seen_ms=_WHOLE, fired_ms=_MAYBE, resolved_ms=_MAYBE,
-                told=_list(
-                    _object(
-                        id=_WHOLE, channel=TEXT, event=TEXT, state=TEXT, attempts=_WHOLE,
-                        error=TEXT, ended_ms=_MAYBE,
-                    )
-                ),
-            ),
-            "those that fire, then those that fired last",
+                domain=TEXT, alert=TEXT, key={**TEXT, "description": "empty: all of the alert's"},
+                until_ms=_WHOLE, reason=TEXT,
+            )
         ),
     ),
+    "AlertHistory": _object(incidents=_list(_INCIDENT, "the newest first")),
     "AlertTest": _object(
         alert=TEXT, total=_WHOLE,
         rows=_list(_object(key=TEXT, message=TEXT, row=_ROW)),
