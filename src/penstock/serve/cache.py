@@ -38,7 +38,7 @@ _MOVING = re.compile(
 State = Literal["hit", "stale", "miss"]
 """Where an answer came from."""
 
-_RENEWED = 0.75  # of the time that an answer may be stale: what is left is the query's
+_RENEWED = 0.5  # of the time that an answer may be stale: what is left is the query's
 _ENTRIES, _BYTES = 1000, 64 * 1024 * 1024  # most answers held, most bytes in them
 
 
@@ -205,7 +205,7 @@ class Cache:
     ) -> None:
         """Have a stale answer made anew in the background, so that nobody waits for it.
 
-        From three quarters of the time on that it may be stale; of a key one at a time.
+        From half the time on that it may be stale; of a key one at a time.
         """
         terms = Terms.of(endpoint)
         if key in self._renewed or time.monotonic() - held.made < terms.stale * _RENEWED:
