@@ -112,4 +112,4 @@ lock: ## write the lock files anew (needs uv)
 
 clean: ## remove all that was made here
 	@[ ! -d $(STACK) ] || $(NATIVE) stop
-	rm -rf $(STACK) $(VENV) $(STAMPS) $(PAGE) web/node_modules web/build web/.svelte-kit dist penstock-demo .data
+	rm -rf $(STACK) $(VENV) $(STAMPS) $(PAGE) web/node_modules web/build web/.svelte-kit dist penstock-demo penstock-demo-kafka .data

@@ -46,7 +46,7 @@ window.frames_seen = 0;
 const add = EventSource.prototype.addEventListener;
 EventSource.prototype.addEventListener = function (kind, then) {
   const counted = (event) => { window.frames_seen += 1; then(event); };
-  return add.call(this, kind, kind === 'tile' ? counted : then);
+  return add.call(this, kind, ['tile', 'change'].includes(kind) ? counted : then);
 };
 """
 

@@ -58,6 +58,15 @@ SELECT rand64() AS number, sleep({seconds:Float32}) AS slept,
        repeat(repeat('x', 1000), {kb:UInt32}) AS pad
 FROM (SELECT count() FROM home_latest)
 """,
+    "window": """/*
+description: Rows that move on by one with each home; the last is another whenever it is asked.
+*/
+WITH (SELECT count() FROM home_latest) AS homes
+SELECT toDateTime64(number + homes, 3, 'UTC') AS time,
+       if(number = 1499, rand64(), number + homes) AS n,
+       if(n % 3 = 0, NULL, n / 2) AS half
+FROM numbers(1500)
+""",
     "chosen": """/*
 description: Of four homes those that a viewer chose; «all» is sent as nothing.
 defaults: {home: null, name: null, names: '[]', homes: '[]'}

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 DICE = "homes/dice"  # another number with each query
+WINDOW = "homes/window"
 _homes = itertools.count(5_000_000)
 
 
@@ -51,12 +52,13 @@ class Viewer:
 
     port: int
     tiles: tuple[str, ...]
+    also: str = ""
     events: list[Event] = field(default_factory=list)
     ended: bool = False
 
     def __post_init__(self) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
-        query = urlencode([("tile", tile) for tile in self.tiles])
+        query = urlencode([*(("tile", tile) for tile in self.tiles), ("also", self.also)])
         self._connection.request("GET", f"/v1/live?{query}")
         self._answer = self._connection.getresponse()
         assert self._answer.status == 200, self._answer.read()
@@ -102,8 +104,8 @@ class Viewer:
 def view(platform: Up) -> Iterator[Callable[..., Viewer]]:
     opened: list[Viewer] = []
 
-    def _view(*tiles: str) -> Viewer:
-        opened.append(Viewer(platform.port, tiles))
+    def _view(*tiles: str, also: str = "") -> Viewer:
+        opened.append(Viewer(platform.port, tiles, also))
         return opened[-1]
 
     yield _view
@@ -181,6 +183,33 @@ def test_at_most_four_frames_a_second_under_load(platform: Up, view: Callable[..
     assert 6 <= len(times) <= 17
     # Never a burst: what one second holds is four, and one more that was late.
     assert all(late - early > 0.9 for early, late in zip(times, times[5:], strict=False))
+
+
+def test_a_long_tile_goes_on_by_its_changes_for_whom_asks_so(
+    platform: Up, view: Callable[..., Viewer]
+) -> None:
+    insert(platform)
+    whole, moving = view(WINDOW), view(WINDOW, also="change")
+    moving.wait(lambda v: v.of("tile"))
+    with inserts(platform):
+        moving.wait(lambda v: len(v.of("change")) >= 4)
+        late = view(WINDOW, also="change")
+        late.wait(lambda v: v.of("change"))
+    assert not whole.of("change")
+    assert next(e.name for e in late.events if e.name in {"tile", "change"}) == "tile"
+    now = moving.of("tile")[0].data
+    for event in moving.of("change"):
+        said = event.data
+        assert said["since"] == now["at"]
+        assert len(said["columns"]["n"]) < 100
+        gone_on = {
+            name: now["columns"][name][said["first"] : said["end"]] + news
+            for name, news in said["columns"].items()
+        }
+        now = {**said, "columns": gone_on}
+        whole.wait(lambda v, at=now["at"]: v.of("tile")[-1].data["at"] >= at)
+    same = [e.data["columns"] for e in whole.of("tile") if e.data["at"] == now["at"]]
+    assert same == [now["columns"]]
 
 
 # Other events

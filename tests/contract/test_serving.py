@@ -378,7 +378,7 @@ def test_how_endpoints_fare_is_told(platform: Up) -> None:
 def test_sources_say_where_they_stand_and_how_to_send_to_them(platform: Up) -> None:
     home = insert(platform, temperature=21.5)
     sources = platform.http.get("/v1/sources").json()["sources"]
-    (source,) = (each for each in sources if each["domain"] == "homes")
+    source = next(one for one in sources if one["domain"] == "homes")
     assert [part["landed"] for part in source["parts"]] == [
         part["received"] for part in source["parts"]
     ]

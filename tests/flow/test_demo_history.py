@@ -14,9 +14,11 @@ from typing import Any
 import pytest
 
 from penstock.project import load
-from penstock.runtime import demo as demo_module
+from penstock.runtime import demo_homes as demo_module
 from penstock.runtime.demo import Demo
+from penstock.runtime.demo_homes import HomesDemo
 from penstock.runtime.platform import Platform
+from penstock.runtime.senders import Senders
 from penstock.runtime.server import reserve, serve
 from penstock.settings import Settings
 from penstock.simulate.homes import Faults, Homes, Schedule
@@ -45,7 +47,8 @@ def run(
     account: dict[str, Any] = {}
     with reserve(platform) as listener:
         platform.start()
-        demo = Demo(platform, f"http://127.0.0.1:{listener.getsockname()[1]}", 10, history)
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        demo = Demo(platform, url, [HomesDemo(platform, url, Senders(data), 10, history)])
 
         def control(_stopping: threading.Event) -> None:
             demo.start()
@@ -71,7 +74,7 @@ def whole_history(data: Path) -> int:
         schedule = Schedule.history(round(until.timestamp() * 1000), days * 86_400, wanted, 10)
         faults = Faults(malformed=0.0)
         rows += (
-            Homes(schedule, homes=10, seed=int(demo_module._SEED), faults=faults)
+            Homes(schedule, homes=10, seed=int(demo_module.SEED), faults=faults)
             .take(wanted)
             .counts.rows
         )

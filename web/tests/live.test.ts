@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { backoff } from '../src/lib/live/backoff.ts';
+import { changed } from '../src/lib/live/change.ts';
 import { first, numbers } from '../src/lib/live/columns.ts';
 import { decode } from '../src/lib/live/decode.ts';
 import { ageOf, landedAge, serverTime } from '../src/lib/live/freshness.ts';
@@ -34,6 +35,18 @@ test('a tile is decoded, what does not fit is refused', () => {
 	assert.equal(decode('flow', '{"nodes":[]}'), null);
 	assert.equal(decode('needs', '{"alerts":[],"checks":[],"firing":0,"failed":0}')?.kind, 'needs');
 	assert.deepEqual(decode('bye', ''), { kind: 'bye' });
+});
+
+test('a change goes on from the tile it names, and from no other', () => {
+	const tile = { tile: 'homes/x', at: 5, took: 1, columns: { time: ['a', 'b', 'c', 'd'], n: [1, 2, null, 4] } };
+	const text = '{"tile":"homes/x","at":9,"took":2,"since":5,"first":1,"end":3,"columns":{"time":["d","e"],"n":[7,null]}}';
+	const event = decode('change', text);
+	assert(event?.kind === 'change');
+	const now = { tile: 'homes/x', at: 9, took: 2, columns: { time: ['b', 'c', 'd', 'e'], n: [2, null, 7, null] } };
+	assert.deepEqual(changed(tile, event.data), now);
+	assert.equal(changed(now, event.data), null, 'it is of an older answer');
+	assert.equal(changed(undefined, event.data), null);
+	assert.equal(decode('change', text.replace('"first":1,', '')), null);
 });
 
 test('64-bit integers count as numbers whether quoted or not', () => {

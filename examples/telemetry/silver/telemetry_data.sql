@@ -1,6 +1,5 @@
 /*
 description: Every good measurement, typed; one row for each good row of raw_telemetry.
-fresh: {_ingested_at: 10m}
 */
 
 -- Watts as a Decimal: sums of it are exact in any order, so that gold can be compared with silver to the

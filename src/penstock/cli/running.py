@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 DEMO = Path("penstock-demo")
 """Where `penstock demo` keeps its data unless told otherwise."""
 
+DEMO_KAFKA = Path("penstock-demo-kafka")
+"""And with `--kafka`: a topic's positions are none of a spool's."""
+
 RECORD = "running.json"
 """The file in a data directory that says who runs in it, for as long as it does."""
 
@@ -186,7 +189,7 @@ def sought(project: Path = HERE, data: Path | None = None) -> Running | None:
             settings = settings_of(root)
         except InvalidProjectError as error:
             broken = error
-    for folder in (data_folder(root or Path(), settings), DEMO):
+    for folder in (data_folder(root or Path(), settings), DEMO, DEMO_KAFKA):
         found = _recorded(folder)
         if found is not None and root in {None, found.project}:
             return found

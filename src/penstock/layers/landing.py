@@ -32,10 +32,9 @@ from penstock.errors import (
 )
 from penstock.layers.expiry import Counted, Expiry
 from penstock.layers.hold import Hold
+from penstock.layers.insertion import statement
 from penstock.layers.judging import like_bronze
 from penstock.layers.statements import fill
-from penstock.project.lexer import literal
-from penstock.sources import records
 from penstock.store.ledger import Span
 
 if TYPE_CHECKING:
@@ -43,7 +42,7 @@ if TYPE_CHECKING:
 
     from penstock.engine.client import Client
     from penstock.project.objects import Project, Relation
-    from penstock.sources.replayable import Form, Frame, Replayable
+    from penstock.sources.replayable import Frame, Replayable
     from penstock.store.ledger import Batch, Intent, Ledger, Stream
 
 StateName = Literal["idle", "live", "recovering", "blocked"]
@@ -193,6 +192,7 @@ class Lander:
     unsure: tuple[Intent, int] | None = None
     passage: Passage | None = None
     doubt: tuple[str, int] | None = field(default=None, init=False)
+    _met: bool = field(default=False, init=False)  # the source has been told where to go on
     _tight: bool = field(default=False, init=False)  # the last try met the engine's memory limit
     _stored: tuple[int, int] = field(default=(0, 0), init=False)  # inserted and counted, epoch ms
 
@@ -206,6 +206,7 @@ class Lander:
         self._stream = replace(stream, epoch=self.ledger.lease(stream.id))
         if self.source.incarnation:
             self.source.resume(self.ledger.positions(stream.id))
+            self._met = True
 
     @property
     def stream(self) -> Stream:
@@ -219,13 +220,15 @@ class Lander:
             SourceDownError: it cannot be reached; it is to be tried again.
             IncarnationError: it is not the one the ledger knows.
         """
-        if self.source.incarnation:
+        if self._met:
             return
         identity = self.source.identify()
         self._stream = self.ledger.identify(self._stream, identity)
         self.ledger.begin(self._stream, self.source.origins(self.ledger.positions(self._stream.id)))
         self.source.incarnation = identity
+        self.recover()  # before anything is fetched, as that goes on where this ends
         self.source.resume(self.ledger.positions(self._stream.id))
+        self._met = True
 
     def run(self, stop: threading.Event) -> None:
         """Land batches until told to stop; nothing is ever skipped."""
@@ -460,31 +463,6 @@ class Lander:
     def _block(self, reason: str) -> None:
         self.state.name, self.state.reason = "blocked", reason
         _log.error("landing_blocked", source=self.source.name, reason=reason)
-
-
-def statement(target: Target, source: str, intent: Intent, form: Form = "lines") -> str:
-    """The INSERT that lands a batch; its records are the body. Unqualified: run in the database."""
-    values: dict[str, str | int] = {
-        "bronze": f"`{target.bronze}`",
-        "source": literal(source),
-        "batch": intent.batch,
-        "ingested_ms": intent.ingested_ms,
-        "token": literal(intent.token),
-    }
-    if form == "records":
-        return fill("land_records", structure=records.STRUCTURE, **values)
-    stops, shifts, total = [], [], 0
-    for span in intent.spans:
-        shifts.append(span.start - total)
-        total += span.stop - span.start
-        stops.append(total)
-    return fill(
-        "land",
-        parts="[" + ",".join(f"toUInt32({s.part})" for s in intent.spans) + "]",
-        shifts="[" + ",".join(f"toInt64({n})" for n in shifts) + "]",
-        stops=str(stops),
-        **values,
-    )
 
 
 def _spans(frames: Sequence[Frame]) -> tuple[Span, ...]:

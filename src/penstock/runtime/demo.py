@@ -1,152 +1,91 @@
-"""The demo: a city that sends, its history in the background, real houses beside it."""
+"""The demo: domains of the examples with senders around them, and the account of a run."""
 
 from __future__ import annotations
 
-import json
-import os
-import signal
-import subprocess
-import sys
-import threading
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
-
-import structlog
-
-from penstock.runtime.found import found
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Sequence
 
     from penstock.runtime.platform import Platform
 
-HISTORY_ROWS = 10_000_000
-HISTORY_DAYS = 30
-# Rows a second of each history: well under what landing does, so that live rows stay fresh.
-HISTORY_RATE = 30_000
-_DAY = timedelta(days=1)
-_DAY_ROWS = HISTORY_ROWS // HISTORY_DAYS
-_PAST = ("recent", "history")
-_SENDERS = ("live", "late", *_PAST)
-_LATE_AFTER = 45  # seconds of live readings, then what a home's connection kept back comes
-_PLAN = "demo_past"  # note: until when, of how many homes, and how far earlier runs came
-_FILES = ("household_power", "appliances_energy")
 _DRAIN = 60.0
-_SEED = "3"  # one city for all senders; their readings differ by when they start
-_END = 20.0  # seconds a sender may take to write its last counts
-_log = structlog.get_logger(__name__)
+
+
+class Part(Protocol):
+    """One domain of a demo."""
+
+    @property
+    def domain(self) -> str:
+        """Its name."""
+        ...
+
+    def start(self) -> None:
+        """Start its senders."""
+        ...
+
+    def stop(self) -> int:
+        """End them; gives the rows that were acknowledged to them in this run."""
+        ...
+
+    def account(self) -> dict[str, Any]:
+        """What else is to be told of it, once all is landed."""
+        ...
 
 
 @dataclass
 class Demo:
-    """Senders around a platform; each is a process of its own that counts what it sent.
+    """Senders around a platform.
 
     Args:
         platform: started.
         url: where the platform answers.
-        homes: how many send each second.
-        history: whether the last 30 days are sent, too.
+        parts: the domains that are sent to.
     """
 
     platform: Platform
     url: str
-    homes: int = 1000
-    history: bool = True
-    _senders: list[subprocess.Popen[bytes]] = field(default_factory=list)
-    _loaded: list[int] = field(default_factory=list)
-    _stopping: threading.Event = field(default_factory=threading.Event)
+    parts: Sequence[Part]
+    _earlier: int = field(default=0, init=False)
 
     def start(self) -> None:
         """Start the senders; what an earlier run has sent already is not sent again."""
         # What waits in the spool since a kill counts, too: it is landed in this run.
-        self._earlier = self._received()
-        plan = self._plan()
-        for name in _SENDERS:
-            self._truth_file(name).unlink(missing_ok=True)
-        # What creeps away began before the first run and goes on; the history has it, too.
-        self._faults = ["--faults", f"story:{plan['until']}"]
-        live = self._spawn("live", ["--homes", str(self.homes), *self._faults])
-        self._senders.append(live)
-        self._replayer = threading.Thread(target=self._replay, args=(live,), daemon=True)
-        self._replayer.start()
-        if self.history:
-            self._send_history(plan)
-        self._loader = threading.Thread(target=self._load_files, daemon=True)
-        self._loader.start()
-
-    def _plan(self) -> dict[str, Any]:
-        """The history that is to be sent and how far earlier runs came with it, by the ledger.
-
-        A history is a function of its seed, its end and its homes, so a later run goes on at the
-        very reading. Bodies whose answers a kill has cut off are left out, as they may be there.
-        """
-        note = self.platform.ledger.get(_PLAN)
-        plan: dict[str, Any] = (
-            json.loads(note)
-            if note
-            else {"until": datetime.now(UTC).isoformat(), "homes": self.homes, "sent": {}}
-        )
-        for name in _PAST:
-            plan["sent"][name] = max(plan["sent"].get(name, 0), self._reached(name))
-        if note or self.history:
-            self.platform.ledger.put(_PLAN, json.dumps(plan))
-        return plan
-
-    def _send_history(self, plan: dict[str, Any]) -> None:
-        """The last day first, so that charts and «yesterday» fill within seconds."""
-        self._past = plan
-        until = datetime.fromisoformat(plan["until"])
-        pieces = (
-            ("recent", until, 1, _DAY_ROWS),
-            ("history", until - _DAY, HISTORY_DAYS - 1, HISTORY_ROWS - _DAY_ROWS),
-        )
-        for name, end, days, rows in pieces:
-            sent = plan["sent"][name]
-            if rows - sent < plan["homes"]:  # each home gets the same number of them
-                continue
-            words = ["--history", f"{days}d", "--start", end.isoformat(), "--rows", str(rows)]
-            words += ["--rate", str(HISTORY_RATE), "--homes", str(plan["homes"]), *self._faults]
-            self._senders.append(self._spawn(name, [*words, "--skip", str(sent)]))
-        self.platform.history = self._progress
+        self._earlier = int(self.platform.status()["balance"]["received"])
+        for part in self.parts:
+            part.start()
 
     def finish(self) -> dict[str, Any]:
         """End the senders, wait for what they sent, and give the account of the run."""
-        self._stopping.set()
-        for sender in self._senders:
-            if sender.poll() is None:
-                sender.send_signal(signal.SIGINT)
-        for sender in self._senders:
-            try:
-                sender.wait(_END)
-            except subprocess.TimeoutExpired:
-                sender.kill()
-        for helper in ("_loader", "_replayer"):
-            if hasattr(self, helper):
-                getattr(self, helper).join(_END)
+        sent = sum([part.stop() for part in self.parts])
         self.platform.drain(_DRAIN)
-        return self._account()
+        return self._account(self._earlier + sent)
 
-    def _account(self) -> dict[str, Any]:
+    def _account(self, counted: int) -> dict[str, Any]:
         reconciled = self.platform.reconcile()
         status = self.platform.status()
-        sent = sum(self._truth(name).get("acknowledged", 0) for name in _SENDERS)
-        counted = self._earlier + sent + sum(self._loaded)
         # Whoever else has sent something meanwhile (curl, say) did not count for us.
         received = status["balance"]["received"]
-        silver = sum(s["silver"] for s in reconciled["sources"])
-        dead = sum(s["dead_letters"] for s in reconciled["sources"])
+        totals = _totals(reconciled["sources"])
+        counts = {"received": received, **totals}
+        ok = reconciled["ok"] and counted <= received == sum(totals.values())
         fresh = {k: status["freshness_ms"][k] for k in ("p50", "p99")}
-        counts = {"received": received, "silver": silver, "dead_letters": dead}
-        ok = reconciled["ok"] and counted <= received == silver + dead
-        verdict = {"ok": ok, "sources": reconciled["sources"]}
+        told = {part.domain: part.account() for part in self.parts}
+        domains = {}
+        for domain, more in told.items():
+            own = [s for s in reconciled["sources"] if s["source"].startswith(f"{domain}/")]
+            mine = sum(s["accepted"] for s in status["sources"] if s["domain"] == domain)
+            verdict = {"ok": ok and all(source["ok"] for source in own)}
+            shared = {"received": mine, **_totals(own), "reconcile": verdict, "freshness_ms": fresh}
+            domains[domain] = {**shared, **more}
         return {
             **counts,
             "others": received - counted,
-            "reconcile": verdict,
+            "reconcile": {"ok": ok, "sources": reconciled["sources"]},
             "freshness_ms": fresh,
-            "faults": found(self.platform, self._truth("live").get("faults", ())),
-            "domains": {"homes": {**counts, "reconcile": {"ok": ok}, "freshness_ms": fresh}},
+            "faults": [fault for more in told.values() for fault in more.get("faults", ())],
+            "domains": domains,
             "urls": {
                 "page": self.url,
                 "openapi": f"{self.url}/openapi.json",
@@ -154,79 +93,6 @@ class Demo:
             },
         }
 
-    def _replay(self, live: subprocess.Popen[bytes]) -> None:
-        """Send, late, what the story kept back of a home; where the run ends before, at its end."""
-        truth: dict[str, Any] = {}
-        rows = 0
-        while rows < self.homes * _LATE_AFTER:  # by what was sent: a busy machine starts late
-            if stopping := self._stopping.wait(1):
-                live.wait()  # `finish` sees to it: the account of what it sent is whole then
-            if truth := self._truth("live"):
-                rows = self._reached("live") + int(truth["skipped"])
-            if stopping:
-                break
-        if not rows:
-            return
-        words = ["--homes", str(self.homes), *self._faults, "--replay"]
-        replay = self._spawn("late", [*words, "--start", truth["start"], "--rows", str(rows)])
-        try:
-            replay.wait(_END)
-        except subprocess.TimeoutExpired:
-            replay.kill()
 
-    def _spawn(self, name: str, words: list[str]) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "penstock.cli", "simulate", "homes", *words]
-        command += ["--seed", _SEED]
-        command += ["--url", f"{self.url}/v1/ingest/homes/readings"]
-        command += ["--truth", str(self._truth_file(name)), "--end-with-stdin"]
-        return subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,  # closes with us, whatever ends us
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,  # Ctrl-C ends them through `finish`, in order
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
-        )
-
-    def _load_files(self) -> None:
-        """The real houses, moved to end now."""
-        for name in _FILES:
-            note = f"demo_file_{name}"
-            if self._stopping.is_set():
-                return
-            if self.platform.ledger.get(note):
-                continue
-            self.platform.ledger.put(note, "sent")  # before: half of one twice would be worse
-            words = [sys.executable, "-m", "penstock.cli", "ingest", f"homes/{name}", "--json"]
-            words += ["--project", str(self.platform.project.root), "--shift-to", "now"]
-            words += ["--url", self.url]
-            done = subprocess.run(words, capture_output=True, check=False)
-            if done.returncode:
-                _log.error("demo_file_failed", file=name, why=done.stderr.decode()[-500:])
-            else:
-                self._loaded.append(int(json.loads(done.stdout)["acknowledged"]))
-
-    def _progress(self) -> dict[str, int] | None:
-        done = sum(max(self._past["sent"][name], self._reached(name)) for name in _PAST)
-        open_end = HISTORY_ROWS - done > self._past["homes"]
-        return {"done": done, "target": HISTORY_ROWS} if open_end else None
-
-    def _reached(self, name: str) -> int:
-        """The reading after the last one that a sender of history has handed over."""
-        truth = self._truth(name)
-        if not truth:
-            return 0
-        of_sent = truth["of_sent"]
-        made = int(truth["sent"]) - int(of_sent["duplicates"]) + int(of_sent.get("silent", 0))
-        return int(truth["first"]) + made
-
-    def _received(self) -> int:
-        return int(self.platform.status()["balance"]["received"])
-
-    def _truth_file(self, name: str) -> Path:
-        return self.platform.data / f"truth-{name}.json"
-
-    def _truth(self, name: str) -> dict[str, Any]:
-        path = self._truth_file(name)
-        document: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
-        return document
+def _totals(sources: Sequence[dict[str, Any]]) -> dict[str, int]:
+    return {key: sum(source[key] for source in sources) for key in ("silver", "dead_letters")}

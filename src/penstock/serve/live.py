@@ -21,6 +21,7 @@ from starlette.responses import StreamingResponse
 
 from penstock.errors import BadInputError, PenstockError, UsageError
 from penstock.serve.cache import tables_of
+from penstock.serve.changes import change
 from penstock.serve.params import bind
 from penstock.serve.problems import answer_to
 from penstock.settings import duration
@@ -58,9 +59,17 @@ class Viewer:
     pending: dict[str, bytes] = field(default_factory=dict)
     wake: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def send(self, name: str, frame: bytes) -> None:
-        """Put a frame in place of an older one of the same name."""
-        self.pending[name] = frame
+    def send(self, name: str, frame: bytes, change: bytes = b"") -> None:
+        """Put a frame in place of an older one of the same name.
+
+        Args:
+            name: of the tile or the document.
+            frame: the whole.
+            change: the same as a change of the frame before, where there is such a form.
+        """
+        # Who has not been sent the frame before cannot know what has changed.
+        had = name not in self.pending
+        self.pending[name] = change if change and had and "change" in self.also else frame
         self.wake.set()
 
     def wants(self, document: str) -> bool:
@@ -76,6 +85,7 @@ class Tile:
     viewers: set[Viewer] = field(default_factory=set)
     frame: bytes = b""
     body: bytes = b""
+    at: int = 0  # of the frame, epoch ms
     task: asyncio.Task[None] | None = None
 
 
@@ -105,7 +115,8 @@ class Live:
         """Open a stream: `?tile=domain/endpoint?param=value`, as often as there are tiles.
 
         A panel's own query is `domain/dashboard/panel`; `#5s` at the end asks every five seconds.
-        With `also=flow`, the figures of the graph as well.
+        With `also=flow`, the figures of the graph as well; with `also=change`, rows that a long
+        tile lost and gained instead of all of it, where that is shorter.
 
         Raises:
             BadInputError: there are too many tiles.
@@ -214,34 +225,41 @@ class Live:
                 endpoint, params, pace = self._find(tile.name)
                 tables = tables_of(endpoint)
                 seen = self._versions.of(tables)
-                frame = await self._ask(tile, endpoint, params)
+                frame, changed = await self._ask(tile, endpoint, params)
             except PenstockError as error:
                 pace = min(pace, _CLOCK)  # it is shown as soon as it has passed
                 tile.body = b""  # so that the next answer is sent even where it is the old one
                 frame = _problem(tile.name, error)
+                changed = b""
             for viewer in tile.viewers if frame else ():
-                viewer.send(tile.name, frame)
+                viewer.send(tile.name, frame, changed)
             while self._endpoints.version == project and (  # noqa: ASYNC110 - threads bump
                 (waited := time.monotonic() - asked) < pace
                 or (self._versions.of(tables) == seen and waited < _CLOCK)
             ):
                 await asyncio.sleep(min(_LOOK, pace - waited) if waited < pace else _LOOK)
 
-    async def _ask(self, tile: Tile, endpoint: Endpoint, params: dict[str, str]) -> bytes:
-        """The tile's frame where it differs from the last, or nothing."""
+    async def _ask(
+        self, tile: Tile, endpoint: Endpoint, params: dict[str, str]
+    ) -> tuple[bytes, bytes]:
+        """The tile's frame where it differs from the last, and the same as a change of that."""
         # One query serves all viewers already: a tile has no need of an older answer.
         began = time.monotonic()
         answer, _ = await self._endpoints.answer(endpoint, params, "JSONColumns", stale=False)
         if answer.body == tile.body:
-            return b""
-        tile.body = answer.body
+            return b"", b""
+        took = int((time.monotonic() - began) * 1000)
+        tells = any("change" in viewer.also for viewer in tile.viewers)
+        changed = change(tile.body, answer.body) if tells and tile.body else None
+        since, tile.at, tile.body = tile.at, int(time.time() * 1000), answer.body
+        said = {"tile": tile.name, "at": tile.at, "took": took}
+        head = json.dumps(said)[:-1].encode()
         # The engine's bytes go out as they are; a line break would end the event's data.
         columns = answer.body.replace(b"\n", b"")
-        took = int((time.monotonic() - began) * 1000)
-        said = {"tile": tile.name, "at": int(time.time() * 1000), "took": took}
-        head = json.dumps(said)[:-1].encode()
         tile.frame = _event("tile", head + b', "columns": ' + columns + b"}")
-        return tile.frame
+        if changed is None:
+            return tile.frame, b""
+        return tile.frame, _event("change", head + b', "since": %d, ' % since + changed + b"}")
 
     def _start_ticker(self) -> None:
         if self._viewers and (self._ticker is None or self._ticker.done()):

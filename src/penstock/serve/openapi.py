@@ -200,7 +200,9 @@ def _delete(summary: str, operation: str) -> dict[str, Any]:
 
 def _live() -> dict[str, Any]:
     """The event stream; the document of each event has the schema of its name."""
-    path = _get("Server-sent events: tile, problem, status, dead_letters, needs, flow, bye", "live")
+    path = _get(
+        "Server-sent events: tile, change, problem, status, dead_letters, needs, flow, bye", "live"
+    )
     tile = {
         "name": "tile",
         "in": "query",
@@ -212,10 +214,11 @@ def _live() -> dict[str, Any]:
         "name": "also",
         "in": "query",
         "required": False,
-        "description": "`flow`: the figures of the graph, once a second",
-        "schema": {"type": "string", "enum": ["flow"]},
+        "description": "`flow`: the figures of the graph, once a second; `change`: rows a tile "
+        "has lost and gained instead of all of it, where that is shorter",
+        "schema": {"type": "string", "enum": ["flow", "change"]},
     }
-    names = ("Tile", "TileProblem", "Status", "DeadLetters", "Needs", "FlowFigures")
+    names = ("Tile", "TileChange", "TileProblem", "Status", "DeadLetters", "Needs", "FlowFigures")
     events = {"oneOf": [{"$ref": f"#/components/schemas/{name}"} for name in names]}
     path["get"]["parameters"] = [tile, also]
     path["get"]["responses"]["200"]["content"] = {"text/event-stream": {"schema": events}}

@@ -53,6 +53,16 @@ _MEANING = {
     "field": {**TEXT, "description": "of the record; empty where the reason names none"},
 }
 _JUDGE = {"file": {**TEXT, "description": "what says which records are good"}, "line": _WHOLE}
+_TILE = {
+    "tile": TEXT,
+    "at": {**_WHOLE, "description": "when it was answered, epoch ms"},
+    "took": {**_WHOLE, "description": "milliseconds from asking to the answer"},
+    "columns": {
+        "description": "each column's values, all of one length",
+        "type": "object",
+        "additionalProperties": _list({}),
+    },
+}
 _COUNTS = {
     "domain": TEXT, "source": TEXT,
     "state": {"type": "string", "enum": list(get_args(StateName))}, "reason": TEXT,
@@ -374,15 +384,12 @@ SCHEMAS = _FLOW | {
             )
         ),
     ),
-    "Tile": _object(
-        tile=TEXT,
-        at={**_WHOLE, "description": "when it was answered, epoch ms"},
-        took={**_WHOLE, "description": "milliseconds from asking to the answer"},
-        columns={
-            "description": "each column's values, all of one length",
-            "type": "object",
-            "additionalProperties": _list({}),
-        },
+    "Tile": _object(**_TILE),
+    "TileChange": _object(
+        **_TILE,
+        since={**_WHOLE, "description": "`at` of the tile that it changes"},
+        first={**_WHOLE, "description": "row of that tile which is the first now"},
+        end={**_WHOLE, "description": "row of that tile before which `columns` go on"},
     ),
     "TileProblem": _object(tile=TEXT, **_PROBLEM_FIELDS),
 }  # fmt: skip

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from penstock.simulate.homes import Homes
+    from penstock.simulate.stream import Stream
     from penstock.simulate.truth import Truth
 
 _BODY_ROWS = 8192
@@ -19,7 +19,7 @@ _ACCOUNT_S = 1.0
 
 
 def write_rows(
-    homes: Homes,
+    stream: Stream,
     file: BinaryIO,
     truth: Truth,
     *,
@@ -32,7 +32,7 @@ def write_rows(
     second and at the end, also where the writing ends early.
 
     Args:
-        homes: the rows; the stream must have an end.
+        stream: the rows; the stream must have an end.
         file: where they go.
         truth: the account to keep.
         truth_file: where to write it.
@@ -43,7 +43,7 @@ def write_rows(
     """
     written_at = time.monotonic()
     try:
-        for batch in homes.batches(_BODY_ROWS):
+        for batch in stream.batches(_BODY_ROWS):
             truth.count_sent(batch.counts)
             file.write(batch.body)
             truth.count_acknowledged(batch.counts, time.time())

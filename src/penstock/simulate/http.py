@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from penstock.simulate.homes import Batch, Homes
+    from penstock.simulate.stream import Batch, Stream
     from penstock.simulate.truth import BatchLog, Truth
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -67,7 +67,7 @@ class HttpSender:
 
     Args:
         url: the source's address.
-        homes: the rows; a paced stream starts to fall due when `run` is called.
+        stream: the rows; a paced stream starts to fall due when `run` is called.
         truth: the account to keep.
         pace: how to send.
         truth_file: where to write the account each second and at the end.
@@ -81,7 +81,7 @@ class HttpSender:
     def __init__(
         self,
         url: str,
-        homes: Homes,
+        stream: Stream,
         truth: Truth,
         *,
         pace: Pace | None = None,
@@ -91,8 +91,8 @@ class HttpSender:
         self.stop = asyncio.Event()
         self.on_account: Callable[[Truth], None] | None = None
         self._url = httpx2.URL(url)
-        self._homes = homes
-        self._first = homes.next
+        self._stream = stream
+        self._first = stream.next
         self._truth = truth
         self._pace = pace or Pace()
         self._truth_file = truth_file
@@ -172,12 +172,12 @@ class HttpSender:
 
     async def _next(self) -> Batch | None:
         """Wait until the next body is due and cut it; None at the end."""
-        homes, pace = self._homes, self._pace
+        stream, pace = self._stream, self._pace
         while not self.stop.is_set() and self._left() != 0:
             now = time.monotonic()
             if now < self._not_before:
                 await self._rest(self._not_before - now)
-            elif not homes.schedule.paced:
+            elif not stream.schedule.paced:
                 if pace.for_s is not None and now >= self._began + pace.for_s:
                     return None
                 if (hold_s := self._hold_s(now)) <= 0:
@@ -192,38 +192,38 @@ class HttpSender:
     def _hold_s(self, now: float) -> float:
         """Seconds until the next body of a bounded stream may go."""
         most = self._pace.most_rows_s
-        sent = self._homes.next - self._first
+        sent = self._stream.next - self._first
         return 0.0 if most is None else self._began + sent / most - now
 
     def _left(self) -> int | None:
         """Readings still to be sent; of a paced stream those that fall due before the end."""
-        homes, for_s = self._homes, self._pace.for_s
-        if not homes.schedule.paced or for_s is None:
-            return homes.left
-        return max(0, homes.schedule.due(for_s * 1000.0) - homes.next)
+        stream, for_s = self._stream, self._pace.for_s
+        if not stream.schedule.paced or for_s is None:
+            return stream.left
+        return max(0, stream.schedule.due(for_s * 1000.0) - stream.next)
 
     def _overdue(self, now: float) -> int:
         """Readings of a paced stream that have fallen due and were not taken."""
-        due = self._homes.schedule.due((now - self._began) * 1000.0) - self._homes.next
+        due = self._stream.schedule.due((now - self._began) * 1000.0) - self._stream.next
         left = self._left()
         return due if left is None else min(due, left)
 
     def _wait_s(self, now: float) -> float:
         """Seconds until a full body of a paced stream has fallen due; skips what is too old."""
-        homes, pace = self._homes, self._pace
-        period_s = float(homes.schedule.period_ms) / 1000.0
+        stream, pace = self._stream, self._pace
+        period_s = float(stream.schedule.period_ms) / 1000.0
         body = min(max(1, round(pace.body_s / period_s)), pace.body_rows)
         overdue = self._overdue(now)
         if overdue * period_s > pace.skip_after_s and overdue > body:
-            homes.skip(overdue - body)
+            stream.skip(overdue - body)
             self._truth.count_skipped(overdue - body)
         left = self._left()
-        last = homes.next + (body if left is None else min(body, left)) - 1
+        last = stream.next + (body if left is None else min(body, left)) - 1
         return self._began + last * period_s - now
 
     def _cut(self, readings: int) -> Batch:
         self._bodies += 1
-        return self._homes.take(readings)
+        return self._stream.take(readings)
 
     async def _rest(self, seconds: float) -> None:
         """Sleep, but wake at once when asked to stop."""

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 _DAY_MS = 86_400_000
 _HOUR_MS = 3_600_000
-_MINUTE_MS = 60_000
+MINUTE_MS = 60_000
 _SECOND_MS = 1000
 # kind: (channel, least and most hours, least and most size)
 _KINDS: dict[str, tuple[str, tuple[float, float], tuple[float, float]]] = {
@@ -206,8 +206,8 @@ class Planted:
             "home_id": None if of_region else int(self._city.home_ids[fault.slot]),
             "region": REGIONS[region],
             "channel": _CHANNELS[fault.kind],
-            "start": _iso(start_ms),
-            "end": _iso(end_ms),
+            "start": iso(start_ms),
+            "end": iso(end_ms),
             "size": round(fault.size, 3),
         }
 
@@ -265,16 +265,20 @@ def story(city: City, start_ms: int, since_ms: int | None = None) -> list[Fault]
     hour, creeps = start_ms - start_ms % _HOUR_MS, first - first % _HOUR_MS - 3 * _DAY_MS
     heats, waits = start_ms + 15 * _SECOND_MS, start_ms + 5 * _SECOND_MS
     faults = [
-        Fault("overheating", 0, heats, heats + 3 * _MINUTE_MS // 2, 30.0, 3 * _MINUTE_MS),
+        Fault("overheating", 0, heats, heats + 3 * MINUTE_MS // 2, 30.0, 3 * MINUTE_MS),
         Fault("drift", 1, creeps, creeps + 6 * _DAY_MS, 9.0, 6 * _DAY_MS),
         Fault("wrong_type", 2, hour, hour + _HOUR_MS, 0.0, _HOUR_MS),
-        Fault("delayed", 3, waits, waits + _MINUTE_MS // 2, 0.0),
+        Fault("delayed", 3, waits, waits + MINUTE_MS // 2, 0.0),
     ]
     return faults[: len(city.home_ids)]
 
 
-def wanted(text: str) -> dict[str, int]:
+def wanted(text: str, kinds: Sequence[str] = KINDS) -> dict[str, int]:
     """How many faults of which kind `drift,spikes:3` or `all:2` asks for; one where none is said.
+
+    Args:
+        text: what is asked for.
+        kinds: those there are.
 
     Raises:
         UsageError: an unknown kind, a number that is none, or more than once the same kind.
@@ -282,13 +286,13 @@ def wanted(text: str) -> dict[str, int]:
     amounts: dict[str, int] = {}
     for word in filter(None, (part.strip() for part in text.split(","))):
         kind, colon, number = word.partition(":")
-        known = KINDS if kind == "all" else (kind,) if kind in KINDS else ()
+        known = tuple(kinds) if kind == "all" else (kind,) if kind in kinds else ()
         bad_number = bool(colon) and not (number.isdecimal() and int(number))
         if not known or bad_number or amounts.keys() & set(known):
             raise UsageError(
                 f"--faults {word} is no fault to plant",
-                next_step=f"--faults {STORY}, all, all:2 or some of {', '.join(KINDS)}, "
-                "each once: drift,spikes:3",
+                next_step=f"--faults {STORY}, all, all:2 or some of {', '.join(kinds)}, "
+                f"each once: {kinds[0]},{kinds[1]}:3",
             )
         amounts |= dict.fromkeys(known, int(number) if colon else 1)
     return amounts
@@ -340,6 +344,7 @@ def _add(
     values[column][rows] = changed.astype(np.int32)
 
 
-def _iso(epoch_ms: int) -> str:
+def iso(epoch_ms: int) -> str:
+    """A moment as ISO 8601, to the millisecond, in UTC."""
     moment = datetime.fromtimestamp(epoch_ms // 1000, UTC)
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{epoch_ms % 1000:03d}Z"

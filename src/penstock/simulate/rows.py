@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -41,68 +41,37 @@ _FIELDS = (
 )
 
 
-class RowWriter:
-    """Writes rows of a fixed set of homes, in a fixed order (a row's slot).
+class LineWriter:
+    """Writes lines of a fixed set of senders, in a fixed order (a line's slot).
 
     Args:
-        home_ids: id of the home in each slot, 1 to 999,999.
-        regions: name of each slot's region, at most 5 ASCII letters.
-        serial: give each row a `serial`, its number within the run (up to 12 digits).
+        fields: of each column its name, the literal before it and its width.
+        fixed: of columns that are a sender's own, what each slot has there, in ASCII.
     """
 
-    def __init__(self, home_ids: Sequence[int], regions: Sequence[str], *, serial: bool) -> None:
+    def __init__(
+        self, fields: Sequence[tuple[str, bytes, int]], fixed: Mapping[str, Sequence[str]]
+    ) -> None:
         self._at: dict[str, int] = {}
         line = b""
-        for name, literal, width in _FIELDS:
-            if name != "serial" or serial:
-                self._at[name] = len(line) + len(literal)
-                line += literal + bytes(width)
+        for name, literal, width in fields:
+            self._at[name] = len(line) + len(literal)
+            line += literal + bytes(width)
         line += b"}\n"
         self.width = len(line)
-        template = np.tile(np.frombuffer(line, np.uint8), (len(home_ids), 1))
-        ids = "".join(str(home).rjust(6, "\0") for home in home_ids).encode()
-        names = "".join(region.ljust(5, "\0") for region in regions).encode()
-        template[:, self._columns("home_id", 6)] = np.frombuffer(ids, np.uint8).reshape(-1, 6)
-        template[:, self._columns("region", 5)] = np.frombuffer(names, np.uint8).reshape(-1, 5)
+        widths = {name: width for name, _, width in fields}
+        slots = len(next(iter(fixed.values())))
+        template = np.tile(np.frombuffer(line, np.uint8), (slots, 1))
+        for name, texts in fixed.items():
+            width = widths[name]
+            text = "".join(each.ljust(width, "\0") for each in texts).encode()
+            own = np.frombuffer(text, np.uint8).reshape(-1, width)
+            template[:, self._columns(name, width)] = own
         self._template = template.view(f"V{self.width}").reshape(-1)
 
-    def matrix(
-        self,
-        slot: NDArray[np.int64],
-        ts_ms: NDArray[np.int64],
-        values: dict[str, NDArray[np.int32]],
-        serial: NDArray[np.int64],
-    ) -> NDArray[np.uint8]:
-        """Lines of fixed width, shape (rows, width).
-
-        Args:
-            slot: the home of each row.
-            ts_ms: time of each row, epoch milliseconds.
-            values: the columns of DECIMALS in units of their last decimal; temperature,
-                voltage and vibration 0 to 9,999, energy not negative.
-            serial: number of each row, used where rows have one.
-        """
-        lines = self._template[slot].view(np.uint8).reshape(-1, self.width)
-        self._write_ts(lines, ts_ms)
-        for name in ("temperature", "voltage", "vibration"):
-            self._put(lines, self._at[name], _numbers(DECIMALS[name])[values[name]])
-        self._write_energy(lines, values["energy"])
-        if "serial" in self._at:
-            self._write_integer(lines, self._at["serial"], 3, serial)
-        return lines
-
-    def spoil(
-        self, lines: NDArray[np.uint8], rows: NDArray[np.int64], kind: NDArray[np.uint8]
-    ) -> None:
-        """Make some lines malformed, in place; `kind` holds places in MALFORMED."""
-        by_kind = {name: rows[kind == place] for place, name in enumerate(MALFORMED)}
-        ts, temperature = self._at["ts"], self._columns("temperature", 8)
-        lines[by_kind["half_json"], ts + 10 : self.width - 1] = 0
-        lines[by_kind["wrong_type"], temperature] = _bytes(b'"warm"', 8)
-        lines[by_kind["no_home_id"], 1 : ts - len(b'"ts":"')] = 0
-        lines[by_kind["bad_date"], ts + 5 : ts + 10] = _bytes(b"02-30", 5)
-        lines[by_kind["nan"], temperature] = _bytes(b"NaN", 8)
-        lines[by_kind["text"], : self.width - 1] = _bytes(_TEXT, self.width - 1)
+    def _blank(self, slot: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """Lines of some slots, with nothing but what is their own; shape (rows, width)."""
+        return self._template[slot].view(np.uint8).reshape(-1, self.width)
 
     @staticmethod
     def text(lines: NDArray[np.uint8]) -> bytes:
@@ -117,21 +86,29 @@ class RowWriter:
         shape, strides = (len(lines),), (self.width,)
         np.ndarray(shape, items.dtype, lines, offset=column, strides=strides)[:] = items
 
-    def _write_ts(self, lines: NDArray[np.uint8], ts_ms: NDArray[np.int64]) -> None:
+    @staticmethod
+    def _overwrite(
+        lines: NDArray[np.uint8], rows: NDArray[np.int64], columns: slice, text: bytes
+    ) -> None:
+        """Write a text in place of what some rows have in some columns."""
+        lines[rows, columns] = _bytes(text, columns.stop - columns.start)
+
+    def _write_ts(self, lines: NDArray[np.uint8], column: int, ts_ms: NDArray[np.int64]) -> None:
         """Write `YYYY-MM-DDTHH:MM:SS.mmmZ"`: each part runs over what the next one writes."""
         day = ts_ms // _DAY_MS
         of_day = ts_ms - day * _DAY_MS
         minute = of_day // 60_000
-        column, first = self._at["ts"], int(day.min())
+        first = int(day.min())
         days = np.arange(first, int(day.max()) + 1).astype("datetime64[D]")
         text = np.char.add(np.datetime_as_string(days), "T00:00").astype("S16")
         self._put(lines, column, text.view(np.complex128)[day - first])
         self._put(lines, column + 11, _minutes()[minute])
         self._put(lines, column + 17, _milliseconds()[of_day - minute * 60_000])
 
-    def _write_energy(self, lines: NDArray[np.uint8], milli: NDArray[np.int32]) -> None:
+    def _write_thousandths(
+        self, lines: NDArray[np.uint8], column: int, milli: NDArray[np.int32]
+    ) -> None:
         """Write up to 8 digits, the point and 3 decimals; small numbers take the short way."""
-        column = self._at["energy"]
         if int(milli.max(initial=0)) < _TABLE:
             self._put(lines, column + 4, _numbers(3)[milli])
             return
@@ -152,6 +129,58 @@ class RowWriter:
                 items = np.where(number > 0, items, np.uint32(0))
             self._put(lines, column + 4 * group, items)
             number = rest
+
+
+class RowWriter(LineWriter):
+    """Writes rows of homes.
+
+    Args:
+        home_ids: id of the home in each slot, 1 to 999,999.
+        regions: name of each slot's region, at most 5 ASCII letters.
+        serial: give each row a `serial`, its number within the run (up to 12 digits).
+    """
+
+    def __init__(self, home_ids: Sequence[int], regions: Sequence[str], *, serial: bool) -> None:
+        fields = [field for field in _FIELDS if serial or field[0] != "serial"]
+        super().__init__(fields, {"home_id": [str(home) for home in home_ids], "region": regions})
+
+    def matrix(
+        self,
+        slot: NDArray[np.int64],
+        ts_ms: NDArray[np.int64],
+        values: dict[str, NDArray[np.int32]],
+        serial: NDArray[np.int64],
+    ) -> NDArray[np.uint8]:
+        """Lines of fixed width, shape (rows, width).
+
+        Args:
+            slot: the home of each row.
+            ts_ms: time of each row, epoch milliseconds.
+            values: the columns of DECIMALS in units of their last decimal; temperature,
+                voltage and vibration 0 to 9,999, energy not negative.
+            serial: number of each row, used where rows have one.
+        """
+        lines = self._blank(slot)
+        self._write_ts(lines, self._at["ts"], ts_ms)
+        for name in ("temperature", "voltage", "vibration"):
+            self._put(lines, self._at[name], _numbers(DECIMALS[name])[values[name]])
+        self._write_thousandths(lines, self._at["energy"], values["energy"])
+        if "serial" in self._at:
+            self._write_integer(lines, self._at["serial"], 3, serial)
+        return lines
+
+    def spoil(
+        self, lines: NDArray[np.uint8], rows: NDArray[np.int64], kind: NDArray[np.uint8]
+    ) -> None:
+        """Make some lines malformed, in place; `kind` holds places in MALFORMED."""
+        of = {name: rows[kind == place] for place, name in enumerate(MALFORMED)}
+        ts, temperature = self._at["ts"], self._columns("temperature", 8)
+        self._overwrite(lines, of["half_json"], slice(ts + 10, self.width - 1), b"")
+        self._overwrite(lines, of["wrong_type"], temperature, b'"warm"')
+        self._overwrite(lines, of["no_home_id"], slice(1, ts - len(b'"ts":"')), b"")
+        self._overwrite(lines, of["bad_date"], slice(ts + 5, ts + 10), b"02-30")
+        self._overwrite(lines, of["nan"], temperature, b"NaN")
+        self._overwrite(lines, of["text"], slice(0, self.width - 1), _TEXT)
 
 
 def _bytes(text: bytes, width: int) -> NDArray[np.uint8]:

@@ -115,6 +115,7 @@ class KafkaSource:
         self._held = _Buffer()
         self._parts: dict[int, Part] = {}
         self._fetched = 0  # records since the start
+        self._untold: dict[int, int] = {}  # landed up to, and not said to Kafka yet
         self._fault: Exception | None = None
         self._stop = threading.Event()
         self._consumer = self._connect()
@@ -198,14 +199,13 @@ class KafkaSource:
         return body, [Frame(part, start, stop, rows, 0, len(body), zlib.crc32(body), received)]
 
     def landed(self, part: int, stop: int) -> None:
-        """Drop what is landed, and tell Kafka for those who watch its lag."""
+        """Drop what is landed; who fetches tells Kafka."""
         with self._room:
             self._held.drop(part, stop)
             if part in self._parts:
                 self._parts[part].landed = stop
+            self._untold[part] = stop
             self._room.notify_all()
-        with contextlib.suppress(KafkaException):  # nobody but lag tools reads it
-            self._consumer.commit(offsets=[TopicPartition(self.topic, part, stop)])
 
     def counts(self) -> tuple[int, int]:
         """Records fetched since the start, and those of them not landed."""
@@ -263,6 +263,7 @@ class KafkaSource:
                 self._room.wait_for(lambda: stop.is_set() or self._held.size < _HELD_BYTES)
             try:
                 self._hold([m for m in self._consumer.consume(_ONCE, _WAIT_S) if self._sound(m)])
+                self._tell()
                 if time.monotonic() - looked > _LOOK_S:
                     looked = time.monotonic()
                     self._look()
@@ -272,6 +273,19 @@ class KafkaSource:
                 return
             except SourceDownError as error:
                 self._fault = error
+
+    def _tell(self) -> None:
+        """Tell Kafka what is landed, for those who watch its lag; nobody else reads it.
+
+        By the thread that fetches: from another one this call waits for as long as there is
+        nothing to fetch, as the consumer is one thread's at a time.
+        """
+        with self._lock:
+            untold, self._untold = self._untold, {}
+        if untold:
+            with contextlib.suppress(KafkaException):
+                offsets = [TopicPartition(self.topic, part, stop) for part, stop in untold.items()]
+                self._consumer.commit(offsets=offsets)
 
     def _hold(self, messages: Sequence[Message]) -> None:
         """Pack messages, which come partition by partition, and keep them."""

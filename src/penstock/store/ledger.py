@@ -15,14 +15,13 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections import Counter
 from dataclasses import replace
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from penstock.errors import IncarnationError, LedgerError, StaleLeaseError
+from penstock.errors import LedgerError, StaleLeaseError
 from penstock.store.dialects import upsert
 from penstock.store.records import (
     Batch,
@@ -31,6 +30,7 @@ from penstock.store.records import (
     Stream,
     Totals,
     batch_of,
+    check_spans,
     intent_of,
     spans_of,
 )
@@ -44,8 +44,6 @@ if TYPE_CHECKING:
 __all__ = ["Batch", "Intent", "Ledger", "Span", "Stream", "Totals"]
 
 _AUDITED = "audited_closed_no"
-_MOST_PART = 2**32 - 1  # `_part` is UInt32
-_MOST_ROW = 2**63 - 1  # the widest integer of the store
 
 
 class Ledger:
@@ -85,7 +83,7 @@ class Ledger:
                     found = connection.execute(sa.select(STREAM).where(named)).one()
         stream = Stream(found.id, domain, source, found.incarnation, found.epoch)
         if incarnation:
-            _check_incarnation(stream, incarnation)
+            stream.check(incarnation)
         return stream
 
     def identify(self, stream: Stream, incarnation: str) -> Stream:
@@ -101,7 +99,7 @@ class Ledger:
                 one = STREAM.c.id == stream.id
                 connection.execute(sa.update(STREAM).where(one).values(incarnation=incarnation))
         known = replace(stream, incarnation=held.incarnation or incarnation)
-        _check_incarnation(known, incarnation)
+        known.check(incarnation)
         return known
 
     def streams(self) -> list[Stream]:
@@ -173,7 +171,7 @@ class Ledger:
                 landed, or leave rows out.
         """
         where = f"{stream.domain}/{stream.source}"
-        _check_spans(spans, rows, where)
+        check_spans(spans, rows, where)
         with self.store.writing() as connection:
             held = fence(connection, stream.id, stream.epoch)
             values = {
@@ -356,35 +354,6 @@ class Ledger:
         """Write a note, over the former one of that key."""
         with self.store.writing() as connection:
             _put(connection, key, value)
-
-
-def _check_incarnation(known: Stream, incarnation: str) -> None:
-    if known.incarnation != incarnation:
-        raise IncarnationError(
-            f"the source is {incarnation!r}, the ledger knows it as {known.incarnation!r}",
-            where=f"{known.domain}/{known.source}",
-            next_step="bring the former source back (its spool, topic or bucket), or give the"
-            " new one another name: its positions start afresh",
-        )
-
-
-def _check_spans(spans: Sequence[Span], rows: int, where: str) -> None:
-    """Refuse what cannot be a batch, before anything is asked of the store."""
-    fault = ""
-    width = sum(span.stop - span.start for span in spans)
-    parts = Counter(span.part for span in spans)
-    if not spans:
-        fault = "a batch without spans"
-    elif max(parts.values()) > 1:
-        fault = f"part {parts.most_common(1)[0][0]} in two spans: join them"
-    elif bad := [s for s in spans if not 0 <= s.start < s.stop <= _MOST_ROW]:
-        fault = f"a span that is no range of rows: {bad[0]}"
-    elif bad := [s for s in spans if not 0 <= s.part <= _MOST_PART]:
-        fault = f"a part that does not fit 32 bits: {bad[0]}"
-    elif not 0 <= rows <= width:
-        fault = f"{rows} rows in spans of {width}"
-    if fault:
-        raise LedgerError(f"the ledger refuses {fault}", where=where)
 
 
 def fence(connection: sa.Connection, stream_id: int, epoch: int) -> sa.Row[Any]:

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from penstock.errors import IncarnationError, LedgerError
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import sqlalchemy as sa
+
+_MOST_PART = 2**32 - 1  # `_part` is UInt32
+_MOST_ROW = 2**63 - 1  # the widest integer of the store
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +44,16 @@ class Stream:
     source: str
     incarnation: str
     epoch: int
+
+    def check(self, incarnation: str) -> None:
+        """Raise IncarnationError where the source is another log than the ledger knows."""
+        if self.incarnation != incarnation:
+            raise IncarnationError(
+                f"the source is {incarnation!r}, the ledger knows it as {self.incarnation!r}",
+                where=f"{self.domain}/{self.source}",
+                next_step="bring the former source back (its spool, topic or bucket), or give the"
+                " new one another name: its positions start afresh",
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,3 +160,26 @@ def batch_of(row: sa.Row[Any]) -> Batch:
         fingerprint=row.fingerprint,
         closed_ms=row.closed_ms,
     )
+
+
+def check_spans(spans: Sequence[Span], rows: int, where: str) -> None:
+    """Refuse what cannot be a batch, before anything is asked of the store.
+
+    Raises:
+        LedgerError: what is wrong, `where`.
+    """
+    fault = ""
+    width = sum(span.stop - span.start for span in spans)
+    parts = Counter(span.part for span in spans)
+    if not spans:
+        fault = "a batch without spans"
+    elif max(parts.values()) > 1:
+        fault = f"part {parts.most_common(1)[0][0]} in two spans: join them"
+    elif bad := [s for s in spans if not 0 <= s.start < s.stop <= _MOST_ROW]:
+        fault = f"a span that is no range of rows: {bad[0]}"
+    elif bad := [s for s in spans if not 0 <= s.part <= _MOST_PART]:
+        fault = f"a part that does not fit 32 bits: {bad[0]}"
+    elif not 0 <= rows <= width:
+        fault = f"{rows} rows in spans of {width}"
+    if fault:
+        raise LedgerError(f"the ledger refuses {fault}", where=where)

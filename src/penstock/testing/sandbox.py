@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
 from penstock.engine.scratch import Scratch
 from penstock.errors import EngineError, ExpectationError, UsageError
-from penstock.layers import landing
+from penstock.layers import insertion
 from penstock.layers.landing import Target
 from penstock.layers.statements import fill
 from penstock.project import clock, load
@@ -135,7 +135,7 @@ class Sandbox:
         silver = self.project.first_silver(bronze)
         target = Target(domain.database, bronze.name, silver.name if silver else "", ())
         self._enter(domain.database)
-        self._engine.insert(landing.statement(target, name, intent), body, rows=rows)
+        self._engine.insert(insertion.statement(target, name, intent), body, rows=rows)
         if silver:
             self._count(target, name, intent)
         for relation in domain.relations:

@@ -65,6 +65,17 @@ def test_a_history_in_a_file_with_its_truth(tmp_path):
     assert b"next: penstock ingest" in ended.stderr
 
 
+def test_telemetry_in_a_file_with_the_incidents_that_were_planted(tmp_path):
+    path, truth = tmp_path / "rows.ndjson", tmp_path / "truth.json"
+    words = ["--to", "file", "--path", str(path), "--truth", str(truth), "--json", "--for", "10m"]
+    call("telemetry", *words, "--devices", "20", "--faults", "surge:2,stuck", *START)
+    document = json.loads(truth.read_text())
+    assert document["source"] == "telemetry/telemetry_stream"
+    assert document["sent"] == len(path.read_bytes().splitlines()) >= 12_000
+    assert sorted(one["kind"] for one in document["faults"]) == ["stuck", "surge", "surge"]
+    assert {len(one["device_id"]) for one in document["faults"]} == {len("meter-00001")}
+
+
 def test_a_history_goes_on_after_a_number_of_readings(tmp_path):
     words = ["--to", "file", "--history", "2h", "--rows", "500", "--serial", *START]
     whole = run(*words, "--homes", "50").stdout.splitlines()
@@ -166,6 +177,12 @@ def test_an_error_of_the_receiver_comes_out_and_the_truth_is_written(receiver, t
         ["homes", "--history", "1d", "--faults", "drift", "--replay"],
         ["homes", "--rate", "-3"],
         ["homes", "--late", "2"],
+        ["homes", "--to", "kafka", "--servers", "127.0.0.1:9"],
+        ["telemetry", "--serial"],
+        ["telemetry", "--replay"],
+        ["telemetry", "--devices", "0", "--for", "1s"],
+        ["telemetry", "--to", "file", "--for", "1s", "--faults", "drift"],
+        ["telemetry", "--to", "kafka", "--ids", "x"],
     ],
 )
 def test_words_that_are_off_say_what_to_do(words):

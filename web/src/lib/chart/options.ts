@@ -7,6 +7,8 @@ import type { ChartSpec, Marks } from './spec.ts';
 const FONT = "11px 'Inter Variable', system-ui, sans-serif";
 const FEW_POINTS = 3;
 const MOST_DIGITS = 4;
+/** From this many points on a line is one pixel wide: it shows more, and costs a third of the drawing. */
+const DENSE = 1_000;
 /** A click that slips is no zoom. */
 const LEAST_ZOOM_PX = 8;
 
@@ -30,8 +32,8 @@ export function dataOf(spec: ChartSpec): uPlot.AlignedData {
 }
 
 /** A change of this key needs a new plot; anything else is only new data. */
-export function shapeOf({ series, kind, stacked, band, marks, axis = 'time' }: ChartSpec): string {
-	return `${kind} ${axis} ${stacked} ${band !== undefined} ${marks !== undefined} ${series.map((one) => one.name).join('|')}`;
+export function shapeOf({ x, series, kind, stacked, band, marks, axis = 'time' }: ChartSpec): string {
+	return `${kind} ${axis} ${x.length < DENSE} ${stacked} ${band !== undefined} ${marks !== undefined} ${series.map((one) => one.name).join('|')}`;
 }
 
 function rangeX(spec: ChartSpec): [number, number] {
@@ -64,7 +66,7 @@ function seriesOf(now: () => ChartSpec, place: number): uPlot.Series {
 	const fill = bars ? colour : spec.kind === 'area' ? () => `${colour()}${spec.stacked ? '59' : '2e'}` : undefined;
 	return {
 		stroke: colour,
-		width: bars ? 0 : 1.6,
+		width: bars ? 0 : spec.x.length < DENSE ? 1.6 : 1,
 		dash: bars || spec.stacked ? [] : dash(place),
 		fill,
 		paths: bars ? uPlot.paths.bars?.({ size: [0.7, 12] }) : undefined,

@@ -665,6 +665,23 @@ export interface components {
                 [key: string]: unknown[];
             };
         };
+        TileChange: {
+            tile: string;
+            /** @description when it was answered, epoch ms */
+            at: number;
+            /** @description milliseconds from asking to the answer */
+            took: number;
+            /** @description each column's values, all of one length */
+            columns: {
+                [key: string]: unknown[];
+            };
+            /** @description `at` of the tile that it changes */
+            since: number;
+            /** @description row of that tile which is the first now */
+            first: number;
+            /** @description row of that tile before which `columns` go on */
+            end: number;
+        };
         TileProblem: {
             tile: string;
             type: string;

@@ -1,5 +1,5 @@
 /** From the text of one server-sent event to a typed one; what does not fit is refused, not guessed. */
-import type { DeadLetters, EventKind, FlowFigures, LiveEvent, Needed, Problem, Status, Tile } from './types.ts';
+import type { DeadLetters, EventKind, FlowFigures, LiveEvent, Needed, Problem, Status, TileAnswer, TileChange } from './types.ts';
 
 type Fields = Record<string, unknown>;
 
@@ -18,6 +18,7 @@ function isTile(value: Fields): boolean {
 
 const FITS: Record<Exclude<EventKind, 'bye'>, (value: Fields) => boolean> = {
 	tile: isTile,
+	change: (value) => isTile(value) && [value.since, value.first, value.end].every((field) => typeof field === 'number'),
 	status: (value) => isObject(value.engine) && isObject(value.balance) && Array.isArray(value.sources),
 	dead_letters: (value) => typeof value.total === 'number' && Array.isArray(value.items),
 	needs: (value) => Array.isArray(value.alerts) && Array.isArray(value.checks),
@@ -37,7 +38,9 @@ export function decode(kind: EventKind, text: string): LiveEvent | null {
 	if (!isObject(value) || !FITS[kind](value)) return null;
 	switch (kind) {
 		case 'tile':
-			return { kind, data: value as unknown as Tile };
+			return { kind, data: value as unknown as TileAnswer };
+		case 'change':
+			return { kind, data: value as unknown as TileChange };
 		case 'status':
 			return { kind, data: value as unknown as Status };
 		case 'dead_letters':

@@ -1,8 +1,9 @@
 /** What the page knows: the last answer of each tile, the status and the dead letters. */
 import { moves } from '../project/sources.ts';
+import { changed } from './change.ts';
 import { clock } from './clock.svelte.ts';
 import { liveUrl, LiveStream, type Watched } from './stream.ts';
-import type { DeadLetters, FlowFigures, LiveEvent, Needed, Problem, Status, Tile } from './types.ts';
+import type { DeadLetters, FlowFigures, LiveEvent, Needed, Problem, Status, Tile, TileAnswer, TileChange } from './types.ts';
 
 export type Phase = 'connecting' | 'live' | 'reconnecting';
 
@@ -70,7 +71,7 @@ export class LiveStore {
 	 * for its own and the stream is opened once.
 	 */
 	watch(tiles: readonly string[], also: Watched['also'] = []): () => void {
-		const watched = { tiles, also };
+		const watched = { tiles, also: [...also, 'change' as const] };
 		this.#ask(watched);
 		return () => {
 			if (this.#asked === watched) this.#ask(NOTHING);
@@ -143,6 +144,7 @@ export class LiveStore {
 	/** Keeps the newest event of each kind until the next frame; a hidden tab has no frames. */
 	#queue(event: LiveEvent): void {
 		if (event.kind === 'bye') return;
+		if (event.kind === 'change') return this.#change(event.data);
 		const key = 'tile' in event.data ? `${event.kind} ${event.data.tile}` : event.kind;
 		this.#pending.delete(key); // the newest also goes last, so that a late answer clears its problem
 		this.#pending.set(key, event.kind === 'tile' ? { ...event, data: stamped(event.data) } : event);
@@ -150,6 +152,14 @@ export class LiveStore {
 			this.#soon = undefined;
 			this.#frame ||= requestAnimationFrame(() => this.#flush());
 		}, Math.max(0, this.#flushedAt + TOGETHER_MS - performance.now()));
+	}
+
+	/** A change goes on from the newest answer, drawn or not; without that one the whole is asked for. */
+	#change(change: TileChange): void {
+		const pending = this.#pending.get(`tile ${change.tile}`);
+		const now = changed(pending?.kind === 'tile' ? pending.data : this.tiles[change.tile], change);
+		if (now) this.#queue({ kind: 'tile', data: now });
+		else if (this.#asked?.tiles.includes(change.tile)) this.#stream.open(this.#asked);
 	}
 
 	#flush(): void {
@@ -188,7 +198,7 @@ export class LiveStore {
 	}
 }
 
-function stamped(data: Omit<Tile, 'received'>): Tile {
+function stamped(data: TileAnswer): Tile {
 	return { ...data, received: performance.now() };
 }
 

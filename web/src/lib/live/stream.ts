@@ -17,7 +17,7 @@ export interface StreamHandlers {
 /** What a page looks at: tiles, and documents that are sent only to who asks for them. */
 export interface Watched {
 	tiles: readonly string[];
-	also: readonly 'flow'[];
+	also: readonly ('flow' | 'change')[];
 }
 
 export function liveUrl({ tiles, also }: Watched): string {

@@ -19,14 +19,19 @@ export type FlowDetail = Schemas['FlowDetail'];
 export type Passage = NonNullable<Schemas['Follow']['passage']>;
 /** ClickHouse's JSONColumns: column name to its values, all of one length. */
 export type Columns = Schemas['Tile']['columns'];
+/** Rows of the tile before, and those that come after them. */
+export type TileChange = Schemas['TileChange'];
 /** A tile that cannot be shown; what was shown before stays on screen. */
 export type Problem = Schemas['TileProblem'];
 
-/** One answer of a tile. `at` is the server's clock, `received` the browser's monotonic one. */
-export type Tile = Schemas['Tile'] & { received: number };
+/** One answer of a tile; `at` is the server's clock. */
+export type TileAnswer = Schemas['Tile'];
+/** The same as it arrived: `received` is the browser's monotonic clock. */
+export type Tile = TileAnswer & { received: number };
 
 export type LiveEvent =
-	| { kind: 'tile'; data: Schemas['Tile'] }
+	| { kind: 'tile'; data: TileAnswer }
+	| { kind: 'change'; data: TileChange }
 	| { kind: 'status'; data: Status }
 	| { kind: 'dead_letters'; data: DeadLetters }
 	| { kind: 'needs'; data: Needed }
@@ -34,5 +39,5 @@ export type LiveEvent =
 	| { kind: 'problem'; data: Problem }
 	| { kind: 'bye' };
 
-export const EVENT_KINDS = ['tile', 'status', 'dead_letters', 'needs', 'flow', 'problem', 'bye'] as const;
+export const EVENT_KINDS = ['tile', 'change', 'status', 'dead_letters', 'needs', 'flow', 'problem', 'bye'] as const;
 export type EventKind = (typeof EVENT_KINDS)[number];
