@@ -13,6 +13,7 @@ ALL = (
     "landing",
     "freshness",
     "endpoint",
+    "cached",
     "post",
     "memory",
     "storage",
@@ -22,6 +23,7 @@ ALL = (
     "page",
     "live",
 )
+_BY_WRK = {"post", "cached"}
 RESULTS = Path(__file__).parent / "results" / "latest.json"
 README = Path(__file__).parent.parent / "README.md"
 _BEGIN, _END = "<!-- bench -->", "<!-- /bench -->"
@@ -29,10 +31,10 @@ _BEGIN, _END = "<!-- bench -->", "<!-- /bench -->"
 
 def main(names: list[str]) -> int:
     """Measure what is named, keep the rest of the earlier results."""
-    if "post" in (names or ALL) and shutil.which("wrk") is None:
-        others = " ".join(name for name in ALL if name != "post")
+    if _BY_WRK & set(names or ALL) and shutil.which("wrk") is None:
+        others = " ".join(name for name in ALL if name not in _BY_WRK)
         print(
-            "wrk is not here, which post needs: apt-get install wrk; without it, "
+            "wrk is not here, which post and cached need: apt-get install wrk; without it, "
             f"python -m benchmarks.run {others}",
             file=sys.stderr,
         )

@@ -8,6 +8,8 @@ import socket
 from typing import TYPE_CHECKING
 
 import pytest
+from deploy.native.redis import REDIS
+from tests.services.native import Native
 from tests.services.postgres import Postgres, programs
 
 if TYPE_CHECKING:
@@ -59,4 +61,12 @@ def postgres() -> Iterator[Postgres]:
     """A PostgreSQL server of the tests' own."""
     need("PostgreSQL", present=programs() is not None, how="apt-get install postgresql")
     with Postgres() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis() -> Iterator[Native]:
+    """A Redis of the tests' own; who kills it starts it again."""
+    need("Redis", present=bool(REDIS.present()), how="apt-get install redis-server")
+    with Native(REDIS) as server:
         yield server

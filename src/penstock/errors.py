@@ -262,7 +262,7 @@ class DeliveryError(PenstockError):
     """Somebody could not be told of an alert's incident; it is tried again for hours."""
 
     reference = "PNS-4006"
-    fix = "see that the webhook's address answers with 2xx"
+    fix = "see that the channel's server answers, and takes what it is sent"
     command = "penstock alerts ls"
 
 

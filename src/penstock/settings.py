@@ -174,7 +174,11 @@ SETTINGS = (
         "webhook_url", "str", "", "Where incidents of alerts are posted that notify a webhook."
     ),
     Setting("webhook_secret", "str", "", "Signs what is posted there (HMAC-SHA256)."),
-    Setting("webhook_private", "int", "0", "1 lets the webhook be an address inside."),
+    Setting("webhook_private", "int", "0", "1 lets the webhooks be addresses inside."),
+    Setting("slack_url", "str", "", "Slack's incoming webhook, for alerts that notify slack."),
+    Setting("smtp_url", "str", "", "Server for mail, as smtp://user:password@host:587."),
+    Setting("mail_from", "str", "", "Address that mail of alerts comes from."),
+    Setting("mail_to", "str", "", "Addresses that it goes to, as a@example.org,b@example.org."),
     Setting("checks_every", "duration", "10m", "How often the data is checked; 0s: never."),
     Setting("max_body", "size", "16mb", "Most bytes of one request, after decompression."),
     Setting("spool_bytes", "size", "2gb", "Most bytes waiting to be landed, for each source."),

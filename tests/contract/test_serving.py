@@ -389,3 +389,28 @@ def test_sources_say_where_they_stand_and_how_to_send_to_them(platform: Up) -> N
     assert platform.post(example, wait="true").json()["stored"] == 1
     files = platform.http.get("/v1/sources").json()["files"]
     assert {"penstock ingest homes/household_power"} <= {f["command"] for f in files}
+
+
+def test_an_answer_that_is_held_goes_out_as_the_one_that_was_made(platform: Up) -> None:
+    """By the short way, which knows the address: with the same bytes and headers."""
+    insert(platform)
+    for suffix, media in MEDIA.items():
+        made, held = (get(platform, f"readings_sent.{suffix}") for _ in range(2))
+        assert (made.headers["X-Cache"], held.headers["X-Cache"]) == ("miss", "hit")
+        assert held.headers["Content-Type"] == made.headers["Content-Type"] == media
+        assert held.content == made.content
+        own = {"date", "x-cache", "server-timing"}
+        assert {k: v for k, v in held.headers.items() if k not in own} == {
+            k: v for k, v in made.headers.items() if k not in own
+        }
+    same = platform.http.get(
+        "/v1/endpoints/homes/readings_sent.json", headers={"If-None-Match": made.headers["ETag"]}
+    )
+    assert (same.status_code, same.headers["X-Cache"]) == (200, "hit"), "another format's tag"
+    etag = get(platform, "readings_sent.json").headers["ETag"]
+    known = {"If-None-Match": f'"other", {etag}'}
+    same = platform.http.get("/v1/endpoints/homes/readings_sent.json", headers=known)
+    assert (same.status_code, same.content, same.headers["ETag"]) == (304, b"", etag)
+    foreign = {"Origin": "http://evil.example"}
+    refused = platform.http.get("/v1/endpoints/homes/readings_sent.json", headers=foreign)
+    assert_problem(refused, 403, "another_origin")

@@ -138,6 +138,49 @@ def test_a_query_that_fails_is_shown_and_ends_nothing(tmp_path: Path) -> None:
         ]
 
 
+def test_a_silence_history_and_a_rehearsal_of_what_was(tmp_path: Path) -> None:
+    project = homes(tmp_path / "project")
+    alerts = project / "homes" / "alerts"
+    alerts.mkdir()
+    (alerts / "hot.sql").write_text(HOT.replace("{seconds}", "6").replace(", webhook", ""))
+    with PlatformProcess(project, tmp_path / "data") as platform:
+
+        def run(*words: str) -> dict[str, Any]:
+            shown = platform.run("alerts", *words, "--json")
+            assert shown.returncode == 0, shown.stderr
+            return dict(json.loads(shown.stdout))
+
+        def told() -> Counter[str]:
+            events = [json.loads(x) for x in platform.log.read_text().splitlines() if x[0] == "{"]
+            return Counter(f"{e['event']} {e['key']}" for e in events if "key" in e)
+
+        (silent,) = run("silence", "hot", "--key", "1", "--for", "1h", "--reason", "known")[
+            "silences"
+        ]
+        assert (silent["key"], silent["reason"]) == ("[1]", "known")
+        run("silence", "hot", "--key", "3", "--for", "1h")
+        platform.post(hot(1, 2))
+        wait_for("two to fire", lambda: alert(platform)["firing"] == 2)
+        wait_for("one to be told", lambda: told()["alert_fired [2]"])
+        assert told() == {"alert_fired [2]": 1}
+        run("silence", "hot", "--key", "1", "--end")
+        wait_for("the other to be told", lambda: told()["alert_fired [1]"])
+        platform.post(hot(3))
+        wait_for("all to be over", lambda: alert(platform)["state"] == "ok", seconds=40)
+        wait_for("the ends to be told", lambda: len(told()) == 4)
+        found = run("history", "hot", "--from", "now-1h")["incidents"]
+        assert [(i["key"], i["state"]) for i in found][::-1] == [
+            ("[1]", "resolved"), ("[2]", "resolved"), ("[3]", "resolved")
+        ]  # fmt: skip
+        assert {i["key"]: [t["state"] for t in i["told"]] for i in found} == {
+            "[1]": ["sent", "sent"], "[2]": ["sent", "sent"], "[3]": ["silenced", "silenced"]
+        }  # fmt: skip
+        rehearsed = run("rehearse", "hot", "--from", "now-2m")["incidents"]
+        assert sorted(i["key"] for i in rehearsed) == ["[1]", "[2]", "[3]"]
+        live = {i["key"]: i["fired_ms"] for i in found}
+        assert all(abs(i["fired_ms"] - live[i["key"]]) < 3_000 for i in rehearsed)
+
+
 def alert(platform: PlatformProcess) -> dict[str, Any]:
     (found,) = platform.get("/v1/alerts")["alerts"]
     return dict(found)

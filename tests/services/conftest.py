@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 from deploy.native.kafka import KAFKA
-from deploy.native.redis import REDIS
 from tests.conftest import need
 from tests.services.native import Native
 
@@ -48,11 +47,3 @@ def kafka() -> Iterator[Native]:
     need("Java or Maven", present=bool(KAFKA.present()), how=how)
     with Native(KAFKA) as broker:
         yield broker
-
-
-@pytest.fixture(scope="session")
-def redis() -> Iterator[Native]:
-    """A Redis of the tests' own; who kills it starts it again."""
-    need("Redis", present=bool(REDIS.present()), how="apt-get install redis-server")
-    with Native(REDIS) as server:
-        yield server

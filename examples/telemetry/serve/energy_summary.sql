@@ -1,11 +1,9 @@
 /*
 description: What a user draws on average and at most over a range; an unknown user is no row.
-defaults: {range: last_hour, start: 0, stop: 0}
+defaults: {range: last_hour}
 params:
   user_id: whose
-  range: last_hour, last_day or 7d, up to now; or explicit, from start to stop
-  start: of an explicit range, epoch seconds, in it
-  stop: of an explicit range, epoch seconds, no longer in it
+  range: last_hour, last_day or 7d, up to now; or from/to, as 2026-11-21T13:00:00Z/2026-11-21T14:00:00Z
 cache: 300s
 max_stale: 1s
 columns:
@@ -14,15 +12,20 @@ columns:
   count: measurements
 */
 
--- Ranges are half-open and in UTC, and begin and end at whole minutes, which gold has.
+-- Ranges are half-open and in UTC (where a bound names no other zone), and begin and end at whole
+-- minutes, which gold has: a bound within a minute is taken for that minute's start. What is no range
+-- at all cannot be parsed, which is said.
 WITH
     toStartOfMinute(now('UTC')) AS this_minute,
+    {range:String} IN ('last_hour', 'last_day', '7d') AS is_named,
+    splitByChar('/', {range:String}) AS parts,
+    if(is_named, ['1970-01-01T00:00:00Z', '1970-01-01T00:00:00Z'], if(length(parts) = 2, parts, [{range:String}, ''])) AS bounds,
     multiIf(
+        {range:String} = 'last_hour', this_minute - INTERVAL 1 HOUR,
         {range:String} = 'last_day', this_minute - INTERVAL 1 DAY,
         {range:String} = '7d', this_minute - INTERVAL 7 DAY,
-        {range:String} = 'explicit', toStartOfMinute(toDateTime({start:UInt32}, 'UTC')),
-        this_minute - INTERVAL 1 HOUR) AS first,
-    if({range:String} = 'explicit', toDateTime({stop:UInt32}, 'UTC'), this_minute + INTERVAL 1 MINUTE) AS last
+        toStartOfMinute(toDateTime(parseDateTime64BestEffort(bounds[1], 3, 'UTC'), 'UTC'))) AS first,
+    if(is_named, this_minute + INTERVAL 1 MINUTE, toStartOfMinute(toDateTime(parseDateTime64BestEffort(bounds[2], 3, 'UTC'), 'UTC'))) AS last
 SELECT
     user_id,
     round(toFloat64(sum(watts_sum)) / sum(of_minute.readings), 3) AS average,

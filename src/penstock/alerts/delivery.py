@@ -3,19 +3,39 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
 from penstock.errors import DeliveryError
 
 if TYPE_CHECKING:
-    from penstock.alerts.webhook import Webhook
+    from collections.abc import Mapping
+
     from penstock.store.incidents import Delivery, Incidents
+    from penstock.store.silences import Silences
 
 _PAUSES = (5, 30, 120, 600, 1800, 3600, 7200)  # seconds before each new attempt
 _log = structlog.get_logger(__name__)
+
+
+_UNSET = {
+    "webhook": "PENSTOCK_WEBHOOK_URL=https://host/path, and PENSTOCK_WEBHOOK_SECRET",
+    "slack": "PENSTOCK_SLACK_URL=https://hooks.slack.com/services/…",
+    "mail": "PENSTOCK_SMTP_URL=smtp://user:password@host:587, PENSTOCK_MAIL_FROM, PENSTOCK_MAIL_TO",
+}
+
+
+class Channel(Protocol):
+    """A way to tell somebody."""
+
+    def send(self, delivery: Delivery) -> None:
+        """Tell one, now.
+
+        Raises:
+            DeliveryError: it could not be told; says why.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,17 +44,27 @@ class Deliveries:
 
     Attributes:
         incidents: knows who is.
-        webhook: where one is set.
+        silences: of what nobody is to be told.
+        channels: those that are set, by name; the log always is.
     """
 
     incidents: Incidents
-    webhook: Webhook | None = None
+    silences: Silences
+    channels: Mapping[str, Channel] = field(default_factory=dict)
 
     def tell(self, now_ms: int | None = None) -> int:
         """Tell everybody who is due; gives how many that were, told or not."""
         now = now_ms if now_ms is not None else time.time_ns() // 1_000_000
         due = self.incidents.waiting(now)
+        silent = self.silences.active(now) if due else []
         for delivery in due:
+            ends = [each.until_ms for each in silent if each.covers(delivery.incident)]
+            if ends and delivery.incident.state == "resolved":
+                self.incidents.mute(delivery, now)
+                continue
+            if ends:  # what still fires when it ends is told then
+                self.incidents.wait(delivery, max(ends))
+                continue
             try:
                 self.send(delivery)
             except DeliveryError as error:
@@ -58,13 +88,12 @@ class Deliveries:
                 message=incident.message,
                 severity=incident.severity,
             )
-        elif self.webhook is None:
+        elif delivery.channel not in self.channels:
             raise DeliveryError(
-                "there is no webhook",
-                next_step="PENSTOCK_WEBHOOK_URL=https://host/path, and PENSTOCK_WEBHOOK_SECRET",
+                f"there is no {delivery.channel}", next_step=_UNSET.get(delivery.channel, "")
             )
         else:
-            self.webhook.send(delivery)
+            self.channels[delivery.channel].send(delivery)
 
     def _failed(self, delivery: Delivery, error: DeliveryError, now: int) -> None:
         again = delivery.attempts < len(_PAUSES)

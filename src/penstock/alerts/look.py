@@ -15,6 +15,7 @@ import json
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from penstock.project import clock
 from penstock.project.alerts import filled
 from penstock.store.incidents import Event, Incident
 
@@ -43,16 +44,28 @@ class Found:
     tell: list[tuple[Incident, Event, tuple[str, ...]]] = field(default_factory=list)
 
 
-def ask(alert: Alert, client: Client) -> list[dict[str, Any]]:
-    """The rows of an alert now.
+def ask(
+    alert: Alert,
+    client: Client,
+    at_ms: int | None = None,
+    settings: Mapping[str, str] | None = None,
+) -> list[dict[str, Any]]:
+    """The rows of an alert.
+
+    Args:
+        alert: that is asked.
+        client: to the engine.
+        at_ms: the time that it is to be, epoch milliseconds; now by default.
+        settings: of the query.
 
     Raises:
         EngineError: the query fails. EngineDownError: not reached.
     """
     query = alert.query
-    sql = f"SELECT * FROM (\n{query.sql}\n) LIMIT {MOST}"  # noqa: S608 - of the project's own file
+    text = query.sql if at_ms is None else clock.frozen(query.sql, at_ms)
+    sql = f"SELECT * FROM (\n{text}\n) LIMIT {MOST}"  # noqa: S608 - of the project's own file
     params = {param.name: param.default for param in query.params}
-    return client.rows(sql, database=query.database, params=params)
+    return client.rows(sql, database=query.database, params=params, settings=settings)
 
 
 def compare(

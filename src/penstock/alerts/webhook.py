@@ -46,12 +46,7 @@ class Webhook:
     private: bool = False
 
     def __post_init__(self) -> None:
-        parts = urlsplit(self.url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise UsageError(
-                f"{parts.scheme}://{parts.hostname or ''} is no address of a webhook",
-                next_step="PENSTOCK_WEBHOOK_URL=https://host/path",
-            )
+        checked(self.url, "PENSTOCK_WEBHOOK_URL")
 
     def send(self, delivery: Delivery) -> None:
         """Post a delivery.
@@ -59,8 +54,6 @@ class Webhook:
         Raises:
             DeliveryError: it could not be told; says whether to try again.
         """
-        import httpcore2  # noqa: PLC0415 - paid by who sends
-
         body = json.dumps(document(delivery), ensure_ascii=False).encode()
         headers: dict[bytes | str, bytes | str] = {
             "Content-Type": "application/json",
@@ -70,23 +63,48 @@ class Webhook:
         }
         if self.secret:
             headers["X-Penstock-Signature"] = signature(self.secret, body, int(time.time()))
-        extensions = {"timeout": _TIMEOUT}
-        try:
-            with httpcore2.ConnectionPool(network_backend=_guarded(self.private)) as pool:
-                answer = pool.request(
-                    "POST", self.url, headers=headers, content=body, extensions=extensions
-                )
-        except (httpcore2.NetworkError, httpcore2.TimeoutException, OSError) as error:
-            raise DeliveryError(f"{type(error).__name__}: {error}", where=self._host) from error
-        except httpcore2.ProtocolError as error:
-            raise DeliveryError(f"no HTTP came back: {error}", where=self._host) from error
-        if not 200 <= answer.status < 300:  # noqa: PLR2004 - success
-            raise DeliveryError(f"it answered {answer.status}", where=self._host)
+        post(self.url, body, headers, private=self.private)
 
-    @property
-    def _host(self) -> str:
-        """Of the address: a path may hold a secret."""
-        return urlsplit(self.url).hostname or ""
+
+def post(url: str, body: bytes, headers: dict[bytes | str, bytes | str], *, private: bool) -> None:
+    """Post to an address that is judged first; no redirect is followed.
+
+    Args:
+        url: where to.
+        body: what.
+        headers: with it.
+        private: whether addresses of this machine and of private networks may be told.
+
+    Raises:
+        DeliveryError: it was not answered with 2xx.
+    """
+    import httpcore2  # noqa: PLC0415 - paid by who sends
+
+    host = urlsplit(url).hostname or ""  # a path may hold a secret
+    extensions = {"timeout": _TIMEOUT}
+    try:
+        with httpcore2.ConnectionPool(network_backend=_guarded(private)) as pool:
+            answer = pool.request("POST", url, headers=headers, content=body, extensions=extensions)
+    except (httpcore2.NetworkError, httpcore2.TimeoutException, OSError) as error:
+        raise DeliveryError(f"{type(error).__name__}: {error}", where=host) from error
+    except httpcore2.ProtocolError as error:
+        raise DeliveryError(f"no HTTP came back: {error}", where=host) from error
+    if not 200 <= answer.status < 300:  # noqa: PLR2004 - success
+        raise DeliveryError(f"it answered {answer.status}", where=host)
+
+
+def checked(url: str, variable: str) -> None:
+    """Make sure that an address is one of HTTP.
+
+    Raises:
+        UsageError: it is none; the rest of it may hold a secret and is not shown.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise UsageError(
+            f"{parts.scheme}://{parts.hostname or ''} is no address of a webhook",
+            next_step=f"{variable}=https://host/path",
+        )
 
 
 def document(delivery: Delivery) -> dict[str, Any]:

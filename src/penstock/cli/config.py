@@ -59,11 +59,15 @@ def _row(
         text = setting.default
     return {
         "name": setting.name,
-        "value": masked(text),
+        "value": "***" if text and setting.name in _HIDDEN else masked(text),
         "origin": origin,
         "variable": setting.variable,
         "help": setting.help,
     }
+
+
+_HIDDEN = {"webhook_secret", "slack_url", "kafka_sasl_password"}
+"""Settings that are a secret as a whole."""
 
 
 def masked(text: str) -> str:

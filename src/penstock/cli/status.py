@@ -25,6 +25,12 @@ def status(project: ProjectPath = HERE, data: DataPath = None, json: Json = Fals
     )
     for filling in document["filling"]:
         print(f"filling    {filling['relation']}: {filling['done']} of {filling['slices']} slices")
+    redis = document["cache"]["redis"]
+    if redis["state"] != "off":
+        away = "" if redis["state"] == "up" else "; answers go on without it"
+        print(
+            f"redis      {redis['state']}{': ' + redis['reason'] if redis['reason'] else ''}{away}"
+        )
     for problem in document["problems"]:
         print(f"problem    {problem['file']}: {problem['cause']}")
     say(f"next: penstock reconcile{again(project, data)}")

@@ -117,8 +117,11 @@ def apply(
     """
     terms = terms or Terms()
     with alone(journal):
+        # Only what is not there: each write by others than landers ends what is cached of answers.
+        there = {row["name"] for row in client.rows("SELECT name FROM system.databases")}
         for name in databases(project):
-            client.execute(f"CREATE DATABASE IF NOT EXISTS `{name}`")
+            if name not in there:
+                client.execute(f"CREATE DATABASE IF NOT EXISTS `{name}`")
         found = _attempt(project, client, journal, terms)
         while found is None:  # rows came to a table that the plan took for empty
             found = _attempt(project, client, journal, terms)

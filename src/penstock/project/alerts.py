@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from penstock.project.objects import Endpoint
     from penstock.project.statements import Text
 
-CHANNELS = ("log", "webhook")
+CHANNELS = ("log", "webhook", "slack", "mail")
 """Who can be told, besides the page."""
 
 _SEVERITIES: tuple[Severity, ...] = get_args(Severity)

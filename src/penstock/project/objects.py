@@ -245,7 +245,7 @@ class Alert:
         keep: seconds that it has to be gone before it is resolved.
         key: columns that say what a row is about; empty: the first one.
         severity: `info`, `warning` or `critical`.
-        notify: who is told: `log`, `webhook`; the page always shows it.
+        notify: who is told: `log`, `webhook`, `slack`, `mail`; the page always shows it.
         message: for people, with `{column}` where a row's value goes; empty: the description.
     """
 

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import time
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from penstock.alerts import look
 from penstock.alerts.delivery import Deliveries
+from penstock.alerts.mail import Mail
+from penstock.alerts.slack import Slack
 from penstock.alerts.webhook import Webhook
-from penstock.errors import DeliveryError, PenstockError, UsageError
+from penstock.errors import BadInputError, DeliveryError, PenstockError, UsageError
 from penstock.project.alerts import filled
 from penstock.store.incidents import Delivery, Incident, Incidents
+from penstock.store.silences import Silence, Silences
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Mapping, Sequence
 
+    from penstock.alerts.delivery import Channel
     from penstock.engine.client import Client
     from penstock.project.objects import Alert, Project
     from penstock.settings import Settings
@@ -26,6 +31,9 @@ if TYPE_CHECKING:
 
 _IDLE = 0.5  # seconds between looks for what is due
 _LISTED = 200  # incidents of a document
+_MOST = 10_000  # incidents of a history
+_LONGEST_S = 366 * 86_400  # of a silence
+_NEVER = 2**53
 _TESTED = 20  # rows of a test
 _log = structlog.get_logger(__name__)
 
@@ -70,13 +78,11 @@ class Alerting:
         """As the settings say.
 
         Raises:
-            UsageError: the webhook's address is none.
+            UsageError: an address of a channel is none.
         """
-        url = settings.text("webhook_url")
-        private = bool(settings.number("webhook_private"))
-        webhook = Webhook(url, settings.text("webhook_secret"), private) if url else None
         incidents = Incidents(store)
-        return cls(project, client, incidents, Deliveries(incidents, webhook), stop)
+        deliveries = Deliveries(incidents, Silences(store), _channels(settings))
+        return cls(project, client, incidents, deliveries, stop)
 
     def run(self) -> None:
         """Look and tell until told to stop: a thread's whole life."""
@@ -141,12 +147,7 @@ class Alerting:
         Raises:
             UsageError: there is no such alert. EngineError: its query fails.
         """
-        name = str(asked.get("alert", ""))
-        alerts = {f"{a.query.domain}/{a.name}": a for a in self.project.alerts()}
-        if name not in alerts:
-            known = ", ".join(sorted(alerts)) or "none"
-            raise UsageError(f"there is no alert called {name!r}", next_step=f"known: {known}")
-        alert = alerts[name]
+        name, alert = self._named(asked)
         rows = [
             {"key": look.key_of(alert, row), "message": filled(alert, row), "row": row}
             for row in look.ask(alert, self.client)
@@ -154,6 +155,78 @@ class Alerting:
         wanted = alert.notify if asked.get("send") else ()
         sent = [{"channel": each, "error": self._sent(alert, each, rows)} for each in wanted]
         return {"alert": name, "rows": rows[:_TESTED], "total": len(rows), "sent": sent}
+
+    def silence(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """Tell nobody of an alert for a time.
+
+        Args:
+            asked: `alert`, as domain/name; `key`, the values that an incident is about, all of the
+                alert's where it is left out; `seconds`, 0 to lift it; `reason`.
+
+        Returns:
+            `silences`, those that have not ended.
+
+        Raises:
+            UsageError: there is no such alert, or no such time.
+        """
+        _, alert = self._named(asked)
+        seconds, key = asked.get("seconds"), asked.get("key")
+        if not isinstance(seconds, (int, float)) or not 0 <= seconds <= _LONGEST_S:
+            raise UsageError(
+                f"{seconds!r} is no number of seconds", next_step="from 0 to a year; 0 lifts it"
+            )
+        now = time.time_ns() // 1_000_000
+        about = json.dumps(key, ensure_ascii=False) if key else ""
+        until, reason = now + int(seconds * 1000), str(asked.get("reason", ""))
+        silence = Silence(alert.query.domain, alert.name, about, until, reason)
+        self.deliveries.silences.put(silence, now)
+        self.incidents.go_on()  # what is silent still waits again
+        self._kept += 1
+        return {"silences": self._silences()}
+
+    def history(self, asked: Mapping[str, str]) -> dict[str, Any]:
+        """Incidents that fired in a span of time, and who was told, as JSON.
+
+        Args:
+            asked: `alert`, as domain/name, of all where it is left out; `from` and `to`, epoch
+                milliseconds; `limit`, 200 unless said.
+
+        Raises:
+            UsageError: there is no such alert. BadInputError: a number is none.
+        """
+        try:
+            first, last = (int(asked.get(name, "0")) for name in ("from", "to"))
+            limit = min(int(asked.get("limit", _LISTED)), _MOST)
+        except ValueError as error:
+            raise BadInputError(
+                400, "Bad parameter", f"{error}", next_step="ms since 1970"
+            ) from error
+        about = None
+        if asked.get("alert"):
+            _, alert = self._named(asked)
+            about = (alert.query.domain, alert.name)
+        found = self.incidents.history(about, first, last or _NEVER, limit)
+        return {"incidents": self._incidents(found)}
+
+    def _named(self, asked: Mapping[str, Any]) -> tuple[str, Alert]:
+        name = str(asked.get("alert", ""))
+        alerts = {f"{a.query.domain}/{a.name}": a for a in self.project.alerts()}
+        if name not in alerts:
+            known = ", ".join(sorted(alerts)) or "none"
+            raise UsageError(f"there is no alert called {name!r}", next_step=f"known: {known}")
+        return name, alerts[name]
+
+    def _silences(self) -> list[dict[str, Any]]:
+        active = self.deliveries.silences.active(time.time_ns() // 1_000_000)
+        return [asdict(silence) for silence in active]
+
+    def _incidents(self, incidents: Sequence[Incident]) -> list[dict[str, Any]]:
+        told = self.incidents.told(incident.id for incident in incidents)
+        return [
+            {name: getattr(incident, name) for name in incident.__slots__}
+            | {"told": told.get(incident.id, [])}
+            for incident in incidents
+        ]
 
     def document(self) -> dict[str, Any]:
         """Alerts and their newest incidents, as JSON."""
@@ -165,15 +238,10 @@ class Alerting:
 
     def _whole(self, project: Project) -> dict[str, Any]:
         counts = self.incidents.counts()
-        newest = self.incidents.newest(_LISTED)
-        told = self.incidents.told(incident.id for incident in newest)
         return {
             "alerts": [self._document(alert, counts) for alert in project.alerts()],
-            "incidents": [
-                {name: getattr(incident, name) for name in incident.__slots__}
-                | {"told": told.get(incident.id, [])}
-                for incident in newest
-            ],
+            "incidents": self._incidents(self.incidents.newest(_LISTED)),
+            "silences": self._silences(),
         }
 
     def _sent(self, alert: Alert, channel: str, rows: Sequence[dict[str, Any]]) -> str:
@@ -211,7 +279,7 @@ class Alerting:
             "keep_s": alert.keep,
             "key": list(alert.key),
             "notify": list(alert.notify),
-            "webhook": self.deliveries.webhook is not None,
+            "webhook": "webhook" in self.deliveries.channels,
             "file": query.path.relative_to(self.project.root).as_posix(),
             "sql": query.sql,
             "database": query.database,
@@ -223,3 +291,22 @@ class Alerting:
 
     def _of(self, alert: Alert) -> _Look:
         return self._looks.setdefault((alert.query.domain, alert.name), _Look())
+
+
+def _channels(settings: Settings) -> dict[str, Channel]:
+    """Those that the settings name.
+
+    Raises:
+        UsageError: an address of one is none.
+    """
+    found: dict[str, Channel] = {}
+    private = bool(settings.number("webhook_private"))
+    if url := settings.text("webhook_url"):
+        found["webhook"] = Webhook(url, settings.text("webhook_secret"), private)
+    if url := settings.text("slack_url"):
+        found["slack"] = Slack(url, private)
+    if url := settings.text("smtp_url"):
+        listed = settings.text("mail_to").split(",")
+        to = tuple(address.strip() for address in listed if address.strip())
+        found["mail"] = Mail(url, settings.text("mail_from"), to)
+    return found

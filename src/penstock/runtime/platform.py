@@ -35,6 +35,7 @@ from penstock.layers.landing import Hooks, Lander
 from penstock.layers.reconcile import as_document, reconcile
 from penstock.layers.states import Consent
 from penstock.project import load
+from penstock.runtime import epochs
 from penstock.runtime.alerting import Alerting
 from penstock.runtime.audit import audit, catch_up
 from penstock.runtime.changes import Changes
@@ -50,6 +51,7 @@ from penstock.runtime.streams import Streams
 from penstock.serve.app import Application, Services
 from penstock.serve.cache import Versions
 from penstock.serve.idempotency import Idempotency
+from penstock.serve.redis_tier import OFF, RedisTier
 from penstock.serve.session import Sessions
 from penstock.store.check_results import CheckResults
 from penstock.store.database import Store
@@ -89,6 +91,8 @@ class Platform:
         self.on_apply: Callable[[], None] = lambda: None
         self._application: Application | None = None
         self._versions = Versions()
+        redis = settings.text("redis_url")
+        self._tier = RedisTier(redis) if redis else None
         self._freshness = Freshness()
         self._pace = Pace()
         self.sessions = Sessions()
@@ -148,6 +152,8 @@ class Platform:
             self.client, self._pulse = Client(address), Pulse(address)
             self._opened.callback(self._pulse.close)
             self._opened.callback(self.client.close)
+            alone = self._engine is not None
+            epochs.resume(self._versions, self.ledger, self.data, alone=alone)
             self._intake = Intake(
                 self.settings, self.data, self.ledger, self.client, self._hooks, self._stop
             )
@@ -194,6 +200,7 @@ class Platform:
                 project=self.project,
                 client=self.client,
                 versions=self._versions,
+                tier=self._tier,
                 sources=self._intake.sources,
                 landed=landed,
                 idempotency=self._idempotency,
@@ -210,6 +217,8 @@ class Platform:
                 intake=self._streams.document,
                 alerts=self.alerting.document,
                 test_alert=self.alerting.test,
+                silence=self.alerting.silence,
+                past_alerts=self.alerting.history,
                 checks=self.checking.document,
                 passages=self._intake.passages,
                 saved=SavedQueries(self.store),
@@ -269,6 +278,7 @@ class Platform:
         if self._audited:
             try:
                 self.ledger.put("clean_stop", "yes")
+                epochs.note(self._versions, self.ledger, self.data)
             except StoreDownError as error:
                 _log.warning("stop_not_noted", reason=error.what)  # so the next start audits
 
@@ -367,6 +377,7 @@ class Platform:
                 for name, (done, slices) in list(self.changes.filling.items())
             ],
             "history": self.history(),
+            "cache": {"redis": self._tier.document() if self._tier else OFF},
             "problems": [*self.problems(), *self._replaying.problems()],
         }
 

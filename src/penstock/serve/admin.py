@@ -58,6 +58,12 @@ class Admin:
             request, self._services.test_alert, "Not tested"
         )
 
+    async def silence(self, request: Request) -> Response:
+        """`POST /v1/admin/alerts/silence`: `alert`, `key`, `seconds`, `reason`."""
+        return self._stranger(request, page=True) or await _asked(
+            request, self._services.silence, "Not silenced"
+        )
+
     async def snapshot(self, request: Request) -> Response:
         """`POST /v1/admin/snapshot`: where it is and what is in it."""
         if (refused := self._stranger(request)) is not None:

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from penstock.layers.landing import Passage
     from penstock.project.objects import Project
     from penstock.serve.idempotency import Idempotency
+    from penstock.serve.redis_tier import RedisTier
     from penstock.serve.session import Sessions
     from penstock.sources.http import HttpSource, Receipt
     from penstock.store.saved_queries import SavedQueries
@@ -62,6 +63,7 @@ class Services:
         project: what is served.
         client: to the engine, with the key.
         versions: of tables, bumped as batches land.
+        tier: of the cache, outside the process; None where there is none.
         sources: the HTTP sources by (domain, name).
         landed: whether the rows of a receipt can be queried.
         idempotency: the keys in use.
@@ -78,6 +80,8 @@ class Services:
         intake: the sources, each with where it stands and how fast it goes.
         alerts: with their newest incidents.
         test_alert: asks an alert now, and sends a test where that is wanted; JSON both ways.
+        silence: tells nobody of an alert for a time; JSON both ways.
+        past_alerts: incidents of a span of time, as JSON.
         checks: of the data, with their newest results.
         passages: the newest batch of each source, by (domain, source).
         saved: statements that people kept.
@@ -89,6 +93,7 @@ class Services:
     project: Project
     client: Client
     versions: Versions
+    tier: RedisTier | None
     sources: Mapping[tuple[str, str], HttpSource]
     landed: Callable[[HttpSource, Receipt], bool]
     idempotency: Idempotency
@@ -105,6 +110,8 @@ class Services:
     intake: Callable[[], dict[str, Any]]
     alerts: Callable[[], dict[str, Any]]
     test_alert: Callable[[Mapping[str, Any]], dict[str, Any]]
+    silence: Callable[[Mapping[str, Any]], dict[str, Any]]
+    past_alerts: Callable[[Mapping[str, str]], dict[str, Any]]
     checks: Callable[[], dict[str, Any]]
     passages: Callable[[], Mapping[tuple[str, str], Passage]]
     saved: SavedQueries
@@ -122,7 +129,8 @@ class Application:
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        endpoints = Endpoints(services.project, services.client, Cache(services.versions))
+        cache = Cache(services.versions, services.tier)
+        endpoints = Endpoints(services.project, services.client, cache)
         landing = Landing(services.landed, self._refused)
         self._endpoints = endpoints
         self._letters = Letters(
@@ -138,13 +146,12 @@ class Application:
         self._openapi = document(services.project)
         self._sql = Sql(services.project, services.client)
         self._schema = Schema(services.project, services.client)
-        self.app = SameOrigin(
-            Starlette(
-                routes=[*self._serving(ingest), *self._pages(), *self._acting(), *self._rest()],
-                exception_handlers={PenstockError: on_error, HTTPException: on_refusal},
-                lifespan=self._lifespan,
-            )
+        routed = Starlette(
+            routes=[*self._serving(ingest), *self._pages(), *self._acting(), *self._rest()],
+            exception_handlers={PenstockError: on_error, HTTPException: on_refusal},
+            lifespan=self._lifespan,
         )
+        self.app = SameOrigin(endpoints.quick(routed))
 
     def _serving(self, ingest: Ingest) -> list[Route]:
         """What is sent and what is read."""
@@ -164,6 +171,7 @@ class Application:
             Route("/v1/dead-letters/replay", letters.replay),
             Route("/v1/dead-letters/{domain}/{source}/{part}/{pos}", letters.one),
             Route("/v1/alerts", self._alerts),
+            Route("/v1/alerts/history", self._past_alerts),
             Route("/v1/checks", self._checks),
             Route("/v1/reconcile", self._reconcile),
         ]
@@ -198,6 +206,7 @@ class Application:
             Route("/v1/admin/snapshot", admin.snapshot, methods=["POST"]),
             Route("/v1/admin/replay", admin.replay, methods=["POST"]),
             Route("/v1/admin/alerts/test", admin.test_alert, methods=["POST"]),
+            Route("/v1/admin/alerts/silence", admin.silence, methods=["POST"]),
             Route("/v1/admin/link", admin.link, methods=["POST"]),
             Route("/v1/session", door.__call__, methods=["GET", "POST", "DELETE"]),
         ]
@@ -227,9 +236,14 @@ class Application:
 
     @asynccontextmanager
     async def _lifespan(self, _app: Starlette) -> AsyncIterator[None]:
+        tier = self._services.tier
+        if tier is not None:
+            await tier.open()
         yield
         await self.live.close()
         self._sql.close()
+        if tier is not None:
+            await tier.close()
 
     def _documents(self) -> dict[str, Any]:
         async def status() -> bytes:
@@ -265,6 +279,10 @@ class Application:
 
     async def _alerts(self, _request: Request) -> Response:
         return JSONResponse(await asyncio.to_thread(self._services.alerts))
+
+    async def _past_alerts(self, request: Request) -> Response:
+        asked = dict(request.query_params)
+        return JSONResponse(await asyncio.to_thread(self._services.past_alerts, asked))
 
     async def _checks(self, _request: Request) -> Response:
         return JSONResponse(await asyncio.to_thread(self._services.checks))

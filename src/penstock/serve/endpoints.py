@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING, Any, cast
 from starlette.responses import JSONResponse, Response
 
 from penstock.errors import UsageError
+from penstock.serve.cache import Key, Terms
 from penstock.serve.params import bind
+from penstock.serve.quick import Known, Meaning, Quick
 from penstock.serve.timings import Timings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from starlette.requests import Request
+    from starlette.types import ASGIApp
 
     from penstock.engine.client import Client
     from penstock.project.objects import Endpoint, Project
@@ -51,11 +54,17 @@ class Endpoints:
         self._project, self._client, self._cache = project, client, cache
         self.version = 0
         self._asked, self._live = Timings(), Timings()
+        self._known = Known()
+
+    def quick(self, app: ASGIApp) -> ASGIApp:
+        """An application that answers what is held by itself, and passes the rest on."""
+        return Quick(app, self._known, self._cache, self._asked)
 
     def adopt(self, project: Project) -> None:
         """Answer by another version of the project; `version` counts them."""
         self._project = project
         self.version += 1
+        self._known.clear()
         for timings in (self._asked, self._live):
             timings.keep((e.domain, e.name) for e in project.endpoints())
 
@@ -75,8 +84,13 @@ class Endpoints:
             endpoint = self.panel(place["domain"], place["dashboard"], name)
         else:
             endpoint = self.find(place.get("domain"), name)
-        began = time.perf_counter()
-        answer, state = await self.answer(endpoint, dict(request.query_params), FORMATS[suffix][0])
+        began, version, given = time.perf_counter(), self.version, dict(request.query_params)
+        form, media = FORMATS[suffix]
+        answer, state = await self.answer(endpoint, given, form)
+        if version == self.version and not endpoint.written:  # macros look at the clock
+            key, query = self._wanted(endpoint, given, form)
+            meaning = Meaning(endpoint, key, Terms.of(endpoint), media.encode(), query)
+            self._known.note(request.scope, meaning)
         headers = {
             "ETag": answer.etag,
             "Cache-Control": "private, no-cache",
@@ -85,7 +99,7 @@ class Endpoints:
         }
         if answer.etag in request.headers.get("if-none-match", ""):
             return Response(status_code=304, headers=headers)
-        return Response(answer.body, headers=headers, media_type=FORMATS[suffix][1])
+        return Response(answer.body, headers=headers, media_type=media)
 
     async def listing(self, _request: Request) -> Response:
         """`GET /v1/endpoints`: each with its SQL, its parameters and how it fares."""
@@ -165,27 +179,11 @@ class Endpoints:
         Raises:
             BadInputError: an unknown or a missing parameter. EngineError: the query failed.
         """
-        params = bind(endpoint, given)
-        # With the SELECT in its key no answer outlives a change of the file, not even one whose
-        # query had begun before.
-        key = (endpoint.domain, endpoint.name, form, *(f"{k}={v!r}" for k, v in params.items()))
-        key += (endpoint.sql,)
+        key, query = self._wanted(endpoint, given, form)
         timings = self._asked if stale else self._live  # who will not have a stale one is a tile
         began, outcome = time.perf_counter(), "error"
         try:
-            answer, outcome = await self._cache.get(
-                endpoint,
-                key,
-                lambda: asyncio.to_thread(
-                    self._client.fetch,
-                    endpoint.sql,
-                    form,
-                    database=endpoint.database,
-                    params=params,
-                    settings=_SETTINGS | _ISO if form == _PAGE else _SETTINGS,
-                ),
-                stale=stale,
-            )
+            answer, outcome = await self._cache.get(endpoint, key, query, stale=stale)
         except asyncio.CancelledError:
             outcome = ""  # who asked has left: that says nothing of the query
             raise
@@ -194,3 +192,22 @@ class Endpoints:
                 took = time.perf_counter() - began
                 timings.note((endpoint.domain, endpoint.name), cast("Outcome", outcome), took)
         return answer, outcome
+
+    def _wanted(
+        self, endpoint: Endpoint, given: Mapping[str, str], form: str
+    ) -> tuple[Key, Callable[[], Awaitable[bytes]]]:
+        """The key of an answer, and what makes it.
+
+        Raises:
+            BadInputError: an unknown or a missing parameter.
+        """
+        params = bind(endpoint, given)
+        key = Key(endpoint.domain, endpoint.name, form, tuple(params.items()), endpoint.sql)
+        return key, lambda: asyncio.to_thread(
+            self._client.fetch,
+            endpoint.sql,
+            form,
+            database=endpoint.database,
+            params=params,
+            settings=_SETTINGS | _ISO if form == _PAGE else _SETTINGS,
+        )

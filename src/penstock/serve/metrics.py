@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from penstock.serve.redis_tier import COUNTED
 from penstock.serve.timings import OUTCOMES, QUANTILES
 
 if TYPE_CHECKING:
@@ -40,7 +41,20 @@ def exposition(status: dict[str, Any], endpoints: Iterable[tuple[str, str, Timin
         f'penstock_freshness_seconds{{quantile="0.5"}} {fresh["p50"] / 1000}',
         f'penstock_freshness_seconds{{quantile="0.99"}} {fresh["p99"] / 1000}',
     ]
+    lines += _redis(status["cache"]["redis"])
     return "\n".join([*lines, *_endpoints(list(endpoints))]) + "\n"
+
+
+def _redis(redis: dict[str, Any]) -> list[str]:
+    """Nothing where there is no Redis."""
+    if redis["state"] == "off":
+        return []
+    return [
+        "# TYPE penstock_redis_up gauge",
+        f"penstock_redis_up {int(redis['state'] == 'up')}",
+        "# TYPE penstock_redis_looks_total counter",
+        *(f'penstock_redis_looks_total{{outcome="{name}"}} {redis[name]}' for name in COUNTED),
+    ]
 
 
 def _endpoints(endpoints: list[tuple[str, str, Timing]]) -> list[str]:

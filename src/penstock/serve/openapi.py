@@ -248,6 +248,11 @@ _PLATFORM = {
     "/v1/endpoints": _get("Endpoints: SQL, parameters, timings", "endpoints", "Endpoints"),
     "/v1/session": _get("Whether this page may act", "session", "Session"),
     "/v1/alerts": _get("Alerts, and the incidents that fired last", "alerts", "Alerts"),
+    "/v1/alerts/history": _get(
+        "Incidents that fired in a span of time: `alert`, `from`, `to`, `limit`",
+        "alert_history",
+        "AlertHistory",
+    ),
     "/v1/dashboards": _get("Dashboards as their files say", "dashboards", "Dashboards"),
     "/v1/checks": _get("Checks of the data, and what each gave last", "checks", "Checks"),
     "/v1/flow": _get("The project as a graph", "flow", "Flow"),

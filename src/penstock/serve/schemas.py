@@ -9,6 +9,7 @@ from penstock.layers.landing import Passage, StateName
 from penstock.project.dashboards import PanelKind, VariableKind
 from penstock.project.lineage import COLUMNS
 from penstock.project.objects import Severity
+from penstock.serve.redis_tier import COUNTED, RedisState
 from penstock.store.check_results import ResultState
 from penstock.store.incidents import IncidentState
 
@@ -145,6 +146,21 @@ _SAVED = _object(
     name=TEXT, sql=TEXT, database=TEXT, saved_ms=_WHOLE,
     settings={"type": "object", "description": "how the page shows it", "additionalProperties": {}},
 )  # fmt: skip
+_INCIDENT = _object(
+    id=_WHOLE, domain=TEXT, alert=TEXT,
+    key={**TEXT, "description": "values of the key's columns, as JSON"},
+    state={"type": "string", "enum": list(get_args(IncidentState))},
+    severity={"type": "string", "enum": list(get_args(Severity))},
+    message=TEXT,
+    row={**_ROW, "description": "the last row: its evidence"},
+    since_ms=_WHOLE, seen_ms=_WHOLE, fired_ms=_MAYBE, resolved_ms=_MAYBE,
+    told=_list(
+        _object(
+            id=_WHOLE, channel=TEXT, event=TEXT, state=TEXT, attempts=_WHOLE,
+            error=TEXT, ended_ms=_MAYBE,
+        )
+    ),
+)  # fmt: skip
 SCHEMAS = _FLOW | {
     "Problem": _object(**_PROBLEM_FIELDS),
     "Accepted": _object(accepted=_WHOLE, source=TEXT),
@@ -182,6 +198,12 @@ SCHEMAS = _FLOW | {
             "relations that are being filled anew, as `database.name`",
         ),
         history={**_object(done=_WHOLE, target=_WHOLE), "type": ["object", "null"]},
+        cache=_object(
+            redis=_object(
+                state={"type": "string", "enum": list(get_args(RedisState))}, reason=TEXT,
+                since_ms=_WHOLE, **dict.fromkeys(COUNTED, _WHOLE),
+            ),
+        ),
     ),
     "Alerts": _object(
         alerts=_list(
@@ -198,25 +220,15 @@ SCHEMAS = _FLOW | {
                 looked_ms=_WHOLE, took_ms=_REAL, error=TEXT,
             )
         ),
-        incidents=_list(
+        incidents=_list(_INCIDENT, "those that fire, then those that fired last"),
+        silences=_list(
             _object(
-                id=_WHOLE, domain=TEXT, alert=TEXT,
-                key={**TEXT, "description": "values of the key's columns, as JSON"},
-                state={"type": "string", "enum": list(get_args(IncidentState))},
-                severity={"type": "string", "enum": list(get_args(Severity))},
-                message=TEXT,
-                row={**_ROW, "description": "the last row: its evidence"},
-                since_ms=_WHOLE, seen_ms=_WHOLE, fired_ms=_MAYBE, resolved_ms=_MAYBE,
-                told=_list(
-                    _object(
-                        id=_WHOLE, channel=TEXT, event=TEXT, state=TEXT, attempts=_WHOLE,
-                        error=TEXT, ended_ms=_MAYBE,
-                    )
-                ),
-            ),
-            "those that fire, then those that fired last",
+                domain=TEXT, alert=TEXT, key={**TEXT, "description": "empty: all of the alert's"},
+                until_ms=_WHOLE, reason=TEXT,
+            )
         ),
     ),
+    "AlertHistory": _object(incidents=_list(_INCIDENT, "the newest first")),
     "AlertTest": _object(
         alert=TEXT, total=_WHOLE,
         rows=_list(_object(key=TEXT, message=TEXT, row=_ROW)),

@@ -63,7 +63,7 @@ class Delivery:
 
     Attributes:
         id: its number; the receiver knows it by that.
-        channel: `log` or `webhook`.
+        channel: `log`, `webhook`, `slack` or `mail`.
         event: what happened to the incident.
         attempts: how often it was tried.
         incident: as it is now.
@@ -163,6 +163,48 @@ class Incidents:
         else:
             values["next_ms"] = next_ms
         self._delivery(delivery, **values)
+
+    def wait(self, delivery: Delivery, until_ms: int) -> None:
+        """Let one wait for the end of a silence."""
+        self._delivery(delivery, next_ms=until_ms, error="silenced")
+
+    def go_on(self) -> None:
+        """Let nothing wait for the end of a silence any longer: one was lifted."""
+        waits = (DELIVERY.c.state == "waiting") & (DELIVERY.c.error == "silenced")
+        with self._store.writing() as connection:
+            connection.execute(sa.update(DELIVERY).where(waits).values(next_ms=0))
+
+    def mute(self, delivery: Delivery, now_ms: int) -> None:
+        """Tell nobody of what began and ended in a silence, or ended in it."""
+        with self._store.writing() as connection:
+            mine = (DELIVERY.c.incident_id == delivery.incident.id) & (
+                DELIVERY.c.channel == delivery.channel
+            )
+            connection.execute(
+                sa.update(DELIVERY)
+                .where(mine, DELIVERY.c.state == "waiting")
+                .values(state="silenced", ended_ms=now_ms)
+            )
+
+    def history(
+        self, alert: tuple[str, str] | None, first_ms: int, last_ms: int, limit: int
+    ) -> list[Incident]:
+        """Those that fired in a span of time, the newest first.
+
+        Args:
+            alert: domain and name; None: of all alerts.
+            first_ms: epoch milliseconds, in it.
+            last_ms: epoch milliseconds, no longer in it.
+            limit: how many at most.
+        """
+        query = sa.select(INCIDENT).where(
+            INCIDENT.c.fired_ms >= first_ms, INCIDENT.c.fired_ms < last_ms
+        )
+        if alert is not None:
+            query = query.where(INCIDENT.c.domain == alert[0], INCIDENT.c.alert == alert[1])
+        order = (INCIDENT.c.fired_ms.desc(), INCIDENT.c.id.desc())
+        with self._store.reading() as connection:
+            return [_read(row) for row in connection.execute(query.order_by(*order).limit(limit))]
 
     def told(self, incidents: Iterable[int]) -> dict[int, list[dict[str, Any]]]:
         """Number of an incident → who was to be told of it, and whether they were."""

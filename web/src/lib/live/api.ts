@@ -190,6 +190,19 @@ export interface components {
                 done: number;
                 target: number;
             } | null;
+            cache: {
+                redis: {
+                    /** @enum {string} */
+                    state: "off" | "up" | "down";
+                    reason: string;
+                    since_ms: number;
+                    found: number;
+                    missing: number;
+                    written: number;
+                    failed: number;
+                    skipped: number;
+                };
+            };
         };
         Alerts: {
             alerts: {
@@ -221,6 +234,46 @@ export interface components {
                 error: string;
             }[];
             /** @description those that fire, then those that fired last */
+            incidents: {
+                id: number;
+                domain: string;
+                alert: string;
+                /** @description values of the key's columns, as JSON */
+                key: string;
+                /** @enum {string} */
+                state: "pending" | "firing" | "resolved";
+                /** @enum {string} */
+                severity: "info" | "warning" | "critical";
+                message: string;
+                /** @description the last row: its evidence */
+                row: {
+                    [key: string]: unknown;
+                };
+                since_ms: number;
+                seen_ms: number;
+                fired_ms: number | null;
+                resolved_ms: number | null;
+                told: {
+                    id: number;
+                    channel: string;
+                    event: string;
+                    state: string;
+                    attempts: number;
+                    error: string;
+                    ended_ms: number | null;
+                }[];
+            }[];
+            silences: {
+                domain: string;
+                alert: string;
+                /** @description empty: all of the alert's */
+                key: string;
+                until_ms: number;
+                reason: string;
+            }[];
+        };
+        AlertHistory: {
+            /** @description the newest first */
             incidents: {
                 id: number;
                 domain: string;
