@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from benchmarks.harness import meanwhile
 from deploy.native.redis import REDIS
 from redis import Redis
-from tests.conftest import meanwhile, need
+from tests.conftest import need
 from tests.flow.faults import PlatformProcess, wait_for
 from tests.services.native import Native
 
@@ -112,6 +113,7 @@ def test_answers_go_on_while_redis_is_killed_emptied_and_started_again(served: S
                 wait_for("an answer to be in Redis", client.dbsize, seconds=20)
                 client.flushall()
                 wait_for("an answer to be in Redis again", client.dbsize, seconds=20)
+    wait_for("a hit, as nothing comes any more", lambda: served.ask()[1] == "hit", seconds=10)
     assert set(served.states) == {"hit", "stale", "miss"}
     assert "penstock_redis_up 1" in served.metrics()
     shown = served.process.run("status")

@@ -130,6 +130,9 @@ def one(
 ) -> dict[str, Any] | None:
     """One dead letter with its whole record; None where there is none at that position.
 
+    `topic` is that of a source that reads one, and `pos` its offset there; `base64` has the bytes
+    of a record that is no UTF-8 text.
+
     Args:
         project: whose.
         client: to the engine.
@@ -144,7 +147,9 @@ def one(
             fill("dead_letter", bronze=bronze.name), database=domain.database, params=params
         )
         if found:
+            topics = {s.name: str(s.options.get("topic", "")) for s in domain.sources}
             letter = {"domain": domain.name, **found[0], **judge(project, bronze)}
+            letter["topic"] = topics.get(source[1], "")
             return letter | _meaning(bronze, letter["reason"])
     return None
 

@@ -315,7 +315,8 @@ SCHEMAS = _FLOW | {
     "DeadLetter": _object(
         domain=TEXT, source=TEXT, part=_WHOLE, pos=_WHOLE, batch=_WHOLE, reason=TEXT,
         ingested_ms=_WHOLE, ingested_at=TEXT, sent_ms=_MAYBE, key=TEXT,
-        headers={"type": "object", "additionalProperties": TEXT}, raw=TEXT, **_MEANING, **_JUDGE,
+        headers={"type": "object", "additionalProperties": TEXT}, raw=TEXT, base64=TEXT,
+        topic=TEXT, **_MEANING, **_JUDGE,
     ),
     "DeadLetterGroups": _object(
         groups=_list(

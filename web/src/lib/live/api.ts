@@ -513,6 +513,8 @@ export interface components {
                 [key: string]: string;
             };
             raw: string;
+            base64: string;
+            topic: string;
             /** @description what the reason says; empty where its word is the user's */
             words: string;
             /** @description of the record; empty where the reason names none */
