@@ -51,7 +51,7 @@ def _create(connection: Connection) -> None:
     connection.run(f"CREATE DATABASE IF NOT EXISTS {STAGING} ENGINE = Memory")
     connection.run("CREATE DATABASE homes")
     connection.enter("homes")
-    for relation in load(EXAMPLES).relations():
+    for relation in load(EXAMPLES).domain("homes").relations:
         for statement in relation.statements:
             connection.run(statement.sql)
 

@@ -11,6 +11,7 @@ from typing import Any
 
 ALL = (
     "landing",
+    "kafka",
     "freshness",
     "endpoint",
     "cached",

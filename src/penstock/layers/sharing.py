@@ -73,6 +73,7 @@ class SharedLander(Lander):
     source: Shared
     leads: bool = True
     _shares: Shares = field(init=False)
+    _own: set[int] = field(default_factory=set, init=False)  # leases it has had
     _leased: int = field(default=-1, init=False)  # the giving that the lease is of
     _fetched: int = field(default=-1, init=False)  # the giving whose parts are being fetched
 
@@ -128,11 +129,15 @@ class SharedLander(Lander):
     def _take(self) -> int:
         """Lease what is given; fetch it as soon as nothing in it is open any more."""
         giving, parts = self.source.given()
+        if not parts:
+            self._leased = self._fetched = giving
+            return 0
         if self._leased != giving:
             known = self.ledger.positions(self._stream.id)
             if not parts <= known.keys():
                 self._shares.begin(self._stream, self.source.origins(known))
             self._stream = self._shares.take(self._stream, parts)
+            self._own.add(self._stream.lease)
             self._leased = giving
         done = 0
         for intent in self._shares.left(self._stream, parts):
@@ -140,13 +145,23 @@ class SharedLander(Lander):
             if inherited is not None:
                 if self.state.name != "blocked":  # which it stays until the batch is landed
                     self.state.name = "recovering"
-                _log.info("batch_inherited", source=self.source.name, batch=intent.batch)
+                self._doubt(intent)
                 self._land_again(inherited)
                 done += 1
         if not self._shares.left(self._stream, parts):
             self.source.resume(self._shares.positions(self._stream, parts))
             self._fetched = giving
         return done
+
+    def _doubt(self, left: Intent) -> None:
+        """What another was inserting when it went may be half done; the engine may live on."""
+        if left.lease in self._own:
+            return  # a try of this lander: how that ended is known
+        _log.info("batch_inherited", source=self.source.name, batch=left.batch)
+        started_since = self.leads and len(self._own) == 1  # the platform brings its engine up
+        if not started_since:
+            why = f"batch {left.batch} was left by another lander"
+            self.doubt = (why, self.hooks.engine_starts())
 
     def _shown(self, intent: Intent) -> str:
         return ",".join(
