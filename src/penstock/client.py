@@ -79,7 +79,7 @@ class Client:
         Raises:
             PenstockError: as for `rows`.
         """
-        asked = {name: str(value) for name, value in params.items()}
+        asked = {name: str(value) for name, value in params.items() if value is not None}
         try:
             answer = self._http.get(f"/v1/endpoints/{endpoint}.{form}", params=asked)
         except httpx2.TransportError as error:

@@ -58,6 +58,11 @@ SELECT rand64() AS number, sleep({seconds:Float32}) AS slept,
        repeat(repeat('x', 1000), {kb:UInt32}) AS pad
 FROM (SELECT count() FROM home_latest)
 """,
+    "viewed": """/*
+description: What a plain view over a gold has of a home; it does not look at the clock.
+*/
+SELECT sum(readings) AS readings FROM daily_peaks WHERE home_id = {home:UInt32}
+""",
     "window": """/*
 description: Rows that move on by one with each home; the last is another whenever it is asked.
 */

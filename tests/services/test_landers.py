@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import signal
+import sqlite3
 import time
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -68,10 +70,26 @@ def test_a_lander_that_wakes_too_late_lands_nothing_twice(
         late.start()
         for _ in range(2):
             landed.reaches(sent() + 1_000)
-            late.send_signal(signal.SIGSTOP)
+            _put_to_sleep(late, landed)
             until, before = time.monotonic() + SESSION_S + 2, sent()
             # Its partitions go to the platform, which lands what it left open.
             wait_for("its session to be over", lambda t=until: time.monotonic() > t)
             landed.reaches(before)
+            assert set(topic.given()) == {0}, "it has partitions still"
             late.send_signal(signal.SIGCONT)
     landed.is_exact(sent())
+
+
+def _put_to_sleep(late: Companion, landed: Landed) -> None:
+    """Stop it, but not while it holds the store's lock: who sleeps with a file's lock holds all."""
+    store = landed.process.data / "penstock.db"
+    while True:
+        late.send_signal(signal.SIGSTOP)
+        with closing(sqlite3.connect(store, timeout=1, isolation_level=None)) as connection:
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError:
+                late.send_signal(signal.SIGCONT)
+                continue
+            connection.execute("ROLLBACK")
+            return

@@ -13,8 +13,8 @@ params:
   hours: of history that a device must have
 */
 
--- Five whole minutes that ended 30 s before the last measurement which still counts as punctual could
--- come: so they change no more, and late rows neither fire nor hide anything.
+-- Five whole minutes that ended 90 s ago: what came over a minute late is in neither gold, so they
+-- change no more, and late rows neither fire nor hide anything.
 WITH
     toStartOfMinute(now('UTC') - INTERVAL 90 SECOND) AS last,
     last - INTERVAL 5 MINUTE AS first
@@ -45,5 +45,5 @@ INNER JOIN
     GROUP BY device_id
     HAVING of_hours >= {hours:UInt16}
 ) AS history USING (device_id)
-WHERE now_drawn.watts > history.mean + greatest({sigmas:Float64} * history.spread, {least:Float64} * history.mean)
+WHERE now_drawn.watts > history.mean + greatest({sigmas:Float64} * history.spread, {least:Float64} * abs(history.mean))
 ORDER BY device_id

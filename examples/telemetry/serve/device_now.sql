@@ -16,6 +16,6 @@ SELECT
     max(watts_max) AS maximum,
     sum(of_minute.readings) AS count
 FROM device_minute AS of_minute
-WHERE device_id = {device_id:String} AND minute > now('UTC') - toIntervalMinute({minutes:UInt16})
+WHERE device_id = {device_id:String} AND minute > now('UTC') - toIntervalMinute({minutes:UInt16}) AND minute <= now('UTC')
 GROUP BY minute
 ORDER BY minute

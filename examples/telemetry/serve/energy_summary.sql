@@ -20,12 +20,14 @@ WITH
     {range:String} IN ('last_hour', 'last_day', '7d') AS is_named,
     splitByChar('/', {range:String}) AS parts,
     if(is_named, ['1970-01-01T00:00:00Z', '1970-01-01T00:00:00Z'], if(length(parts) = 2, parts, [{range:String}, ''])) AS bounds,
+    -- A minute is a DateTime, which would run over outside of these years.
+    arrayMap(b -> toStartOfMinute(toDateTime(least(greatest(parseDateTime64BestEffort(b, 3, 'UTC'), toDateTime64(0, 3, 'UTC')), toDateTime64('2106-02-07 06:28:00', 3, 'UTC')), 'UTC')), bounds) AS in_reach,
     multiIf(
         {range:String} = 'last_hour', this_minute - INTERVAL 1 HOUR,
         {range:String} = 'last_day', this_minute - INTERVAL 1 DAY,
         {range:String} = '7d', this_minute - INTERVAL 7 DAY,
-        toStartOfMinute(toDateTime(parseDateTime64BestEffort(bounds[1], 3, 'UTC'), 'UTC'))) AS first,
-    if(is_named, this_minute + INTERVAL 1 MINUTE, toStartOfMinute(toDateTime(parseDateTime64BestEffort(bounds[2], 3, 'UTC'), 'UTC'))) AS last
+        in_reach[1]) AS first,
+    if(is_named, this_minute + INTERVAL 1 MINUTE, in_reach[2]) AS last
 SELECT
     user_id,
     round(toFloat64(sum(watts_sum)) / sum(of_minute.readings), 3) AS average,

@@ -15,7 +15,7 @@ SELECT
     max(watts_max) AS maximum,
     sum(of_minute.readings) AS count
 FROM device_minute AS of_minute
-WHERE minute > now('UTC') - toIntervalMinute({minutes:UInt16})
+WHERE minute > now('UTC') - toIntervalMinute({minutes:UInt16}) AND minute <= now('UTC')
 GROUP BY device_id
 ORDER BY average DESC, device_id
 LIMIT {most:UInt16}

@@ -16,6 +16,6 @@ SELECT
     max(watts_max) AS maximum,
     sum(of_minute.readings) AS count
 FROM user_minute AS of_minute
-WHERE user_id = {user_id:String} AND minute > now('UTC') - toIntervalMinute({minutes:UInt16})
+WHERE user_id = {user_id:String} AND minute > now('UTC') - toIntervalMinute({minutes:UInt16}) AND minute <= now('UTC')
 GROUP BY minute
 ORDER BY minute

@@ -85,7 +85,7 @@ def _land(project: Path, data: Path | None) -> None:
         place.project,
         place.settings,
         place.data,
-        lambda asked: post(url, dict(asked), key=secret, timeout=60),
+        lambda asked: post(url, dict(asked), key=secret, timeout=60 if asked else 5),
     )
     with stopping() as stop:
         companion.start()

@@ -93,7 +93,7 @@ class Front:
                     return _ok()
                 lease = request.headers.get("x-penstock-lease") if call.keyed else None
                 if lease:
-                    self._leases.check(lease)
+                    await asyncio.to_thread(self._leases.check, lease)  # it may write to the disk
                 if (said := await self._at_once(call)) is not None:
                     return answers.whole(request, call, 0, said, query_id)
                 job = Job(call, query_id)

@@ -67,7 +67,7 @@ class Target:
         database: of its domain.
         bronze: table of the records.
         silver: the 1:1 table of the good ones.
-        tables: every table that a landed batch changes, as `database.table`.
+        tables: every table and view that a landed batch changes, as `database.table`.
         expiry: when bronze and silver let rows go.
     """
 
@@ -88,8 +88,7 @@ class Target:
                 where=str(into.path),
                 next_step=f"write silver/….sql with a view FROM {into.name} WHERE _error = ''",
             )
-        names = [into.name, *(r.name for r in project.downstream(into))]
-        tables = tuple(f"{into.database}.{name}" for name in dict.fromkeys(names))
+        tables = tuple(f"{into.database}.{r.name}" for r in project.changing(into))
         return cls(into.database, into.name, silver.name, tables, Expiry.of(into, silver))
 
 
@@ -282,7 +281,7 @@ class Lander:
             raise LandingBlockedError(
                 f"batch {adopted.batch} holds other records than were written down",
                 where=f"{self.source.domain}/{self.source.name} {adopted.spans}",
-                next_step="restore the spool folder from a backup",
+                next_step="restore what it is read from: the spool folder, or the topic",
             )
         self._land(adopted, body, frames)
 
@@ -378,6 +377,9 @@ class Lander:
             good = self._count(intent, judged)
             self._stored = (inserted, _now_ms())
             self.doubt, self._tight = None, False
+        except StaleLeaseError:
+            self.doubt = None  # the front says so before it writes
+            raise
         except EngineError as error:
             self.doubt = (f"batch {intent.batch}: {error.what}", 0) if self._began(error) else None
             raise

@@ -23,7 +23,7 @@ from penstock.layers.landing import Lander
 from penstock.store.shares import Shares
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
     from types import TracebackType
 
     from penstock.sources.replayable import Shared
@@ -40,17 +40,17 @@ class SharedHold(Hold):
         own: the hold on the lander of this process.
     """
 
-    def __init__(self, shares: Shares, stream: Callable[[], Stream]) -> None:
+    def __init__(self, shares: Shares, look: Callable[[], Stream]) -> None:
         super().__init__()
         self.own = Hold()
-        self._shares, self._stream, self._held = shares, stream, ExitStack()
+        self._shares, self._look, self._held = shares, look, ExitStack()
 
     def __enter__(self) -> None:
         super().__enter__()
         with ExitStack() as held:
             held.callback(super().__exit__, None, None, None)
             held.enter_context(self.own)
-            held.enter_context(self._shares.still(self._stream()))
+            held.enter_context(self._shares.still(self._look))
             self._held = held.pop_all()
 
     def __exit__(
@@ -86,7 +86,7 @@ class SharedLander(Lander):
         if self.leads:
             self._stream = replace(self._stream, epoch=self.ledger.lease(self._stream.id))
             self._shares.go_on(self._stream)  # whoever held it may have been killed
-        self._hold = self.hold = SharedHold(self._shares, lambda: self._stream)
+        self._hold = self.hold = SharedHold(self._shares, self._held_stream)
 
     @property
     def turn(self) -> Hold:
@@ -102,20 +102,43 @@ class SharedLander(Lander):
         """
         if self.source.incarnation:
             return
+        identity = self._identified()
+        self.source.join(identity)
+
+    def _identified(self) -> str:
         identity = self.source.identify()
         known = self.ledger.stream(self.source.domain, self.source.name, "")
         self._stream = replace(self.ledger.identify(known, identity), epoch=self._stream.epoch)
-        self.source.incarnation = identity
-        self.source.join()
+        return identity
 
     def recover(self) -> int:
-        """Take what is given, and finish what others left open in it."""
+        """Take what is given, and finish what others left open in it.
+
+        Before it has joined the others, the platform's takes what anybody left: it is about to
+        change tables, and whoever lands meanwhile is overtaken.
+        """
         self._settle_closing()
         self._leased = self._fetched = -1
         with self.turn:
-            done = self._take()
+            done = self._take() if self.source.incarnation else self._take_left()
         self.state.name, self.state.reason = "idle", ""
         return done
+
+    def _take_left(self) -> int:
+        intents = self.ledger.open_intents(self._stream.id)
+        if not self.leads or not intents:
+            return 0
+        self._identified()
+        parts = {span.part for intent in intents for span in intent.spans}
+        self._stream = self._shares.take(self._stream, parts)
+        self._own.add(self._stream.lease)
+        return self._inherit(parts)
+
+    def _held_stream(self) -> Stream:
+        """The stream, after what has come to this lander while it stands still was taken."""
+        if self.source.incarnation and self._fetched != self.source.given()[0]:
+            self._take()
+        return self._stream
 
     def step(self) -> bool:
         """Land the next batch of the parts that are given; True where one was landed."""
@@ -124,6 +147,8 @@ class SharedLander(Lander):
         try:
             return super().step()
         except StandStillError:
+            if self.leads:  # a batch of its own is no hold of its own: whoever held it is gone
+                self._shares.go_on(self._stream)
             return False
 
     def _take(self) -> int:
@@ -139,18 +164,28 @@ class SharedLander(Lander):
             self._stream = self._shares.take(self._stream, parts)
             self._own.add(self._stream.lease)
             self._leased = giving
+        done = self._inherit(parts)
+        if not self._shares.left(self._stream, parts):
+            self.source.resume(self._shares.positions(self._stream, parts))
+            self._fetched = giving
+        return done
+
+    def _inherit(self, parts: Collection[int]) -> int:
+        """Land what is left open in parts, where nobody else is at it; gives how many batches."""
+        left = self._shares.left(self._stream, parts)
+        try:
+            # All before the first is landed: of one that fails, the others are not somebody else's.
+            pairs = [(i, self._shares.inherit(self._stream, i, holds=self.leads)) for i in left]
+        except StandStillError:
+            return 0
         done = 0
-        for intent in self._shares.left(self._stream, parts):
-            inherited = self._shares.inherit(self._stream, intent)
+        for intent, inherited in pairs:
             if inherited is not None:
                 if self.state.name != "blocked":  # which it stays until the batch is landed
                     self.state.name = "recovering"
                 self._doubt(intent)
                 self._land_again(inherited)
                 done += 1
-        if not self._shares.left(self._stream, parts):
-            self.source.resume(self._shares.positions(self._stream, parts))
-            self._fetched = giving
         return done
 
     def _doubt(self, left: Intent) -> None:
@@ -172,6 +207,5 @@ class SharedLander(Lander):
     def _goes_on(self, error: StaleLeaseError) -> bool:
         """It does: with what it is given by now."""
         _log.warning("overtaken", source=self.source.name, why=error.what)
-        self.doubt = None  # that batch is another's now
         time.sleep(_BREATH)
         return True

@@ -117,8 +117,7 @@ def _feeding(project: Project, relation: Relation) -> Collection[tuple[str, str]
         if source.domain != relation.domain or source.kind == "file":  # which goes via another
             continue
         bronze = project.relation(source.domain, source.into)
-        reached = {bronze.name, *(r.name for r in project.downstream(bronze))}
-        if reached & {relation.name, *relation.reads}:  # a plain view is reached by what it reads
+        if relation in project.changing(bronze):
             feeding.append((source.domain, source.name))
     return feeding
 

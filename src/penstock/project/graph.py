@@ -67,6 +67,16 @@ def downstream(relations: Sequence[Relation], relation: Relation) -> tuple[Relat
     return tuple(result)
 
 
+def changing(relations: Sequence[Relation], relation: Relation) -> tuple[Relation, ...]:
+    """Whose rows a row of `relation` may change: its own, those it flows into, views of them."""
+    reached = {relation.name, *(r.name for r in downstream(relations, relation))}
+    order = ordered(relations)
+    for candidate in order:
+        if not reached.isdisjoint(candidate.reads):
+            reached.add(candidate.name)
+    return tuple(r for r in order if r.name in reached)
+
+
 def _edges(relations: Sequence[Relation]) -> dict[str, list[str]]:
     names = [r.name for r in relations]
     return {r.name: upstream_names(r, names) for r in relations}

@@ -415,6 +415,10 @@ class Project:
         """Every relation that a row of `relation` flows into by views, in creation order."""
         return graph.downstream(self.domain(relation.domain).relations, relation)
 
+    def changing(self, relation: Relation) -> tuple[Relation, ...]:
+        """Every relation that a row of `relation` may change, itself and views among them."""
+        return graph.changing(self.domain(relation.domain).relations, relation)
+
 
 class _Named(Protocol):
     @property

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -17,7 +17,7 @@ import structlog
 from penstock.engine.client import Address, Client
 from penstock.engine.datadir import Ownership
 from penstock.engine.datadir import key as owner_key
-from penstock.errors import DataDirTakenError, UsageError
+from penstock.errors import DataDirTakenError, PenstockError, UsageError
 from penstock.layers.landing import Hooks
 from penstock.runtime.intake import Intake
 from penstock.store.database import Store
@@ -67,7 +67,7 @@ class Companion:
             )
         self._project, self._settings, self._data, self._heal = project, settings, data, heal
         self._stop, self._opened = threading.Event(), ExitStack()
-        self.number = 0
+        self.number = self._seen = 0
 
     def start(self) -> None:
         """Join those who land.
@@ -115,7 +115,10 @@ class Companion:
         return Address("127.0.0.1", port, "penstock", owner_key(self._data))
 
     def _starts(self) -> int:
-        return int(self._heal({})["starts"])
+        """How often the engine was started; where the platform is away, as far as is known."""
+        with suppress(PenstockError):
+            self._seen = int(self._heal({})["starts"])
+        return self._seen
 
     def _restart(self, reason: str, seen: int) -> None:
         _log.warning("healing_asked", reason=reason)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import socket
 import threading
 import time
@@ -111,8 +112,11 @@ class Intake:
             from penstock.sources.kafka import KafkaSource, brokers  # noqa: PLC0415 - librdkafka
 
             topic = str(wanted.options["topic"])
-            # Another ledger's landers land all of it as well, and share nothing with these.
-            group = f"penstock.{'.'.join(key)}.{self.ledger.identity()}"
+            # Another ledger's landers land all of it as well, and share nothing with these; nor
+            # do those of a copy, which is elsewhere.
+            place = f"{self.ledger.identity()} {socket.gethostname()} {self.data.resolve()}"
+            name = hashlib.blake2b(place.encode(), digest_size=4).hexdigest()
+            group = f"penstock.{'.'.join(key)}.{name}"
             member = f"{socket.gethostname()}.{self.member}"
             return KafkaSource(*key, topic, brokers(self.settings), group=group, member=member)
         folder = self.data / "spool" / ".".join(key)

@@ -31,8 +31,9 @@ if TYPE_CHECKING:
 
 # Functions whose value is another one each time, of the engine's own list.
 _MOVING = re.compile(
-    r"\b(?:now\w*|today|yesterday|(?:utc|current)_?(?:time|date)\w*|curdate|rand\w*|generate\w*id\w*|"
-    r"fuzzBits|uptime|dict(?:Get|Has|Is)\w*)\s*\(|\bcurrent_(?:timestamp|date)\b",
+    r"\b(?:now\w*|today|yesterday|(?:utc|current|local)_?(?:time|date)\w*|curdate|\w*rand\w*|"
+    r"generate\w*id\w*|fuzzBits|uptime|dictionary|dict(?:Get|Has|Is)\w*)`?\s*\(|"
+    r"\b(?:current_(?:timestamp|date)|localtimestamp)\b",
     re.IGNORECASE,
 )
 State = Literal["hit", "stale", "miss"]

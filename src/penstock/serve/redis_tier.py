@@ -35,6 +35,9 @@ COUNTED = ("found", "missing", "written", "failed", "skipped")
 OFF: dict[str, Any] = {"state": "off", "reason": "", "since_ms": 0, **dict.fromkeys(COUNTED, 0)}
 """The document where there is no Redis."""
 
+# Together, or nothing stays for ever; a script ends where the first of them is refused, so that the
+# key of somebody else is given no end.
+_PUT = "redis.call('HSET', KEYS[1], ARGV[1], ARGV[2]) redis.call('EXPIRE', KEYS[1], ARGV[3])"
 _NOT_ASKED = object()
 _PATIENCE_S = 0.5  # for one look
 _EVERY_S = 1.0  # between two PINGs
@@ -189,10 +192,7 @@ class RedisTier:
 
     async def _put(self, where: Place, body: bytes) -> None:
         async def write() -> None:
-            async with self._client.pipeline(transaction=True) as steps:
-                steps.hset(where.key, where.field, body)
-                steps.expire(where.key, where.seconds)  # together: nothing stays for ever
-                await steps.execute()
+            await self._client.eval(_PUT, 1, where.key, where.field, body, where.seconds)
 
         if await self._asked(write) is not _NOT_ASKED:
             self.counts["written"] += 1

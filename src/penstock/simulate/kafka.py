@@ -14,7 +14,7 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-from penstock.errors import SourceDownError
+from penstock.errors import PenstockError, SourceDownError
 from penstock.simulate.truth import Counts, write_document
 
 if TYPE_CHECKING:
@@ -99,7 +99,11 @@ class KafkaSender:
         self._truth.count_sent(batch.counts)
         self._open.add(batch.counts)
         if batch.keys:
-            self._producer.ingest_many(batch.keys, batch.body.split(b"\n")[:-1])
+            try:
+                self._producer.ingest_many(batch.keys, batch.body.split(b"\n")[:-1])
+            except PenstockError:
+                self._open = Counts()  # some of this second is lost: none of it is acknowledged
+                raise
 
     def _account(self) -> None:
         """Wait for all that is under way, count it, and write down where things stand."""

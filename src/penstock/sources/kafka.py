@@ -15,7 +15,6 @@ import logging
 import threading
 import time
 import zlib
-from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
@@ -31,8 +30,9 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import AdminClient
 
-from penstock.errors import LandingBlockedError, SourceDownError
+from penstock.errors import LandingBlockedError, PenstockError, SourceDownError
 from penstock.sources import records
+from penstock.sources.buffer import Buffer, Piece
 from penstock.sources.replayable import Frame, Part
 
 if TYPE_CHECKING:
@@ -49,42 +49,10 @@ _LOOK_S: Final = 5.0  # between looks at the topic itself: its id, its partition
 _AGAIN_S: Final = 30.0  # for records that are read again
 _LEAVE_S: Final = 20.0  # that a batch may take to its end before its partitions go
 _SESSION_MS: Final = 10_000  # after which a lander that is gone loses its partitions
+_BREATH_S: Final = 0.5  # after a failure
 _GONE: Final = (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE)  # noqa: SLF001
 _log = structlog.get_logger(__name__)
 _librdkafka = logging.getLogger("penstock.kafka")
-
-
-@dataclass(slots=True)
-class _Held:
-    """Packed records of one partition, in a row: from `start`, where those before ended."""
-
-    part: int
-    start: int
-    stop: int
-    rows: int
-    body: bytes
-    received_ms: int
-
-
-@dataclass(slots=True)
-class _Buffer:
-    """What was fetched and is not landed."""
-
-    pieces: list[_Held] = field(default_factory=list)
-    size: int = 0
-    rows: int = 0
-
-    def add(self, piece: _Held) -> None:
-        self.pieces.append(piece)
-        self.size += len(piece.body)
-        self.rows += piece.rows
-
-    def drop(self, part: int, stop: int | None = None) -> None:
-        """Let go of a partition's records before `stop`, or of all."""
-        gone = [p for p in self.pieces if p.part == part and (stop is None or p.stop <= stop)]
-        self.pieces = [p for p in self.pieces if p not in gone]
-        self.size -= sum(len(p.body) for p in gone)
-        self.rows -= sum(p.rows for p in gone)
 
 
 def brokers(settings: Settings) -> dict[str, str]:
@@ -125,7 +93,7 @@ class KafkaSource:
         self.incarnation = ""
         self._lock = threading.Lock()
         self._room = threading.Condition(self._lock)
-        self._held = _Buffer()
+        self._held = Buffer()
         self._parts: dict[int, Part] = {}  # that are fetched
         self._given: frozenset[int] = frozenset()
         self._giving = 0  # how often that has changed
@@ -165,13 +133,13 @@ class KafkaSource:
         finally:
             asking.close()
 
-    def join(self) -> None:
-        """Ask the group for partitions, and fetch those that landing has leased."""
+    def join(self, incarnation: str) -> None:
+        """Ask the group for partitions of this topic, and fetch those that landing has leased."""
         self._consumer.subscribe(
             [self.topic], on_assign=self._gain, on_revoke=self._leave, on_lost=self._lose
         )
-        self._thread = threading.Thread(target=self._fetch, name=f"kafka-{self.name}", daemon=True)
-        self._thread.start()
+        self.incarnation = incarnation
+        self._run()
 
     def given(self) -> tuple[int, frozenset[int]]:
         """The partitions it has now, and how often that has changed; asked between batches."""
@@ -190,6 +158,8 @@ class KafkaSource:
                     self._parts[part] = Part(part, row, row)
                     self._starts[part] = row
             self._fault, self._stuck = None, False
+        if self._has_ended():
+            self._run()
 
     def cut(self, *, rows: int, size: int, age: float) -> list[Frame]:
         """The next batch over all partitions, if it is full or a record is older than `age` s.
@@ -198,10 +168,16 @@ class KafkaSource:
             LandingBlockedError: the topic is another one now, or does not hold any more what comes
                 next. SourceDownError: no broker answers.
         """
+        if self._has_ended():
+            raise LandingBlockedError(
+                "the thread that fetches has ended by an error that nobody foresaw",
+                where=f"{self.domain}/{self.name}",
+                next_step="see the log; it is started again meanwhile",
+            )
         with self._lock:
-            if not self._held.pieces and self._fault is not None:
+            if self._fault is not None and (self._stuck or not self._held.pieces):
                 raise self._fault
-            taken = _take(self._held.pieces, rows, size)
+            taken = self._held.first(rows, size)
         if not taken:
             return []
         held, filled = sum(p.rows for p in taken), sum(len(p.body) for p in taken)
@@ -263,6 +239,15 @@ class KafkaSource:
         self._halt()
         self._consumer.close()
 
+    def _run(self) -> None:
+        self._thread = threading.Thread(target=self._fetch, name=f"kafka-{self.name}", daemon=True)
+        self._thread.start()
+
+    def _has_ended(self) -> bool:
+        """Whether the thread that fetches is gone though nobody stopped it."""
+        gone = self._thread is not None and not self._thread.is_alive()
+        return gone and not self._stop.is_set()
+
     def _halt(self) -> None:
         self._stop.set()
         with self._room:
@@ -276,36 +261,34 @@ class KafkaSource:
         places = [self._at(p.partition, OFFSET_END) for p in partitions]
         consumer.incremental_assign(places)
         consumer.pause(places)
-        self._change(self._given | {p.partition for p in partitions})
+        with self._lock:
+            self._change(self._given | {p.partition for p in partitions})
 
     def _leave(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """Let partitions go, after the batch that has records of them."""
         gone = {p.partition for p in partitions}
         with self._room:
             # No next batch has them, and that one is waited for.
-            for part in gone:
-                self._forget(part)
+            self._forget(gone)
             self._room.wait_for(lambda: not self._busy & gone or self._stop.is_set(), _LEAVE_S)
-        self._change(self._given - gone)
         consumer.incremental_unassign(partitions)
 
     def _lose(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """Another has them already: what is being landed of them finds its lease gone."""
-        gone = {p.partition for p in partitions}
         with self._lock:
-            for part in gone:
-                self._forget(part)
-        self._change(self._given - gone)
+            self._forget({p.partition for p in partitions})
         consumer.incremental_unassign(partitions)
 
-    def _forget(self, part: int) -> None:
-        self._parts.pop(part, None)
-        self._starts.pop(part, None)
-        self._held.drop(part)
+    def _forget(self, gone: set[int]) -> None:
+        """Under the lock: nobody may ask for them again before they are said to be gone."""
+        for part in gone:
+            self._parts.pop(part, None)
+            self._starts.pop(part, None)
+            self._held.drop(part)
+        self._change(self._given - gone)
 
     def _change(self, given: frozenset[int]) -> None:
-        with self._lock:
-            self._given, self._giving = given, self._giving + 1
+        self._given, self._giving = given, self._giving + 1
         _log.info("partitions_given", source=self.name, member=self._member, parts=sorted(given))
 
     def _connect(self, **more: str) -> Consumer:
@@ -332,17 +315,24 @@ class KafkaSource:
         while not self._stop.is_set():
             try:
                 paused = self._make_room(paused=paused)
-                self._start()
                 self._pull()
+                if self._start():
+                    paused = False
                 self._tell()
                 if time.monotonic() - looked > _LOOK_S:
                     looked = time.monotonic()
                     self._look()
                     self._fault = self._fault if self._stuck else None
             except LandingBlockedError as error:
-                self._fault, self._stuck = error, True
+                self._fail(error, stuck=True)
             except SourceDownError as error:
-                self._fault = error
+                self._fail(error)
+            except KafkaException as error:
+                self._fail(self._down(error.args[0].str()))
+
+    def _fail(self, error: PenstockError, *, stuck: bool = False) -> None:
+        self._fault, self._stuck = error, stuck or self._stuck
+        self._stop.wait(_BREATH_S)
 
     def _make_room(self, *, paused: bool) -> bool:
         """Fetch nothing more while too much is held; the group is heard all the same."""
@@ -353,10 +343,10 @@ class KafkaSource:
             (self._consumer.pause if full else self._consumer.resume)(fetched)
         return full
 
-    def _start(self) -> None:
-        """Fetch what has been leased from where the ledger says."""
+    def _start(self) -> bool:
+        """Fetch what has been leased from where the ledger says; whether there was any."""
         if not self._starts:
-            return
+            return False
         self._check_identity()  # or another topic's records would go on where this one ended
         with self._lock:
             starts, self._starts = self._starts, {}
@@ -364,12 +354,14 @@ class KafkaSource:
         self._consumer.incremental_unassign(places)
         self._consumer.incremental_assign(places)
         self._consumer.resume(places)
+        return True
 
     def _pull(self) -> None:
         """Keep what has come, and say what has not."""
         messages = self._consumer.consume(_ONCE, _WAIT_S)
         self._hold([message for message in messages if message.error() is None])
-        for message in messages:
+        # What is gone first: it is said once.
+        for message in sorted(messages, key=_is_passing):
             self._sound(message)
 
     def _at(self, part: int, row: int = 0) -> TopicPartition:
@@ -401,7 +393,7 @@ class KafkaSource:
                     continue  # of before it was leased
                 start, place.received = place.received, _offset(last) + 1
                 place.sent_ms = last.timestamp()[1]
-                self._held.add(_Held(part, start, place.received, len(run), body, now))
+                self._held.add(Piece(part, start, place.received, len(run), body, now))
                 self._fetched += len(run)
 
     def _look(self) -> None:
@@ -424,6 +416,13 @@ class KafkaSource:
         error = message.error()
         if error is None:
             return True
+        if error.fatal():
+            raise LandingBlockedError(
+                f"the brokers let this process read no more: {error.str()}",
+                where=f"{self.domain}/{self.name} as {self._member} of {self._group}",
+                next_step="see that no other process runs on a copy of this data directory, and "
+                "start this one again",
+            )
         if error.code() in _GONE:
             self._check_identity()  # of a topic that was made anew nothing is missing
             raise LandingBlockedError(
@@ -470,14 +469,10 @@ class KafkaSource:
         )
 
 
-def _take(pieces: Sequence[_Held], rows: int, size: int) -> list[_Held]:
-    taken: list[_Held] = []
-    for piece in pieces:
-        rows, size = rows - piece.rows, size - len(piece.body)
-        if taken and (rows < 0 or size < 0):
-            break
-        taken.append(piece)
-    return taken
+def _is_passing(message: Message) -> bool:
+    """Whether it is no error, or one that may pass by itself."""
+    error = message.error()
+    return error is None or error.code() not in _GONE
 
 
 def _offset(message: Message) -> int:

@@ -121,8 +121,8 @@ class Replayable(Protocol):
 class Shared(Replayable, Protocol):
     """A log that several landers share part by part, as its own group tells each of them."""
 
-    def join(self) -> None:
-        """Ask to be given parts, from now on."""
+    def join(self, incarnation: str) -> None:
+        """Ask to be given parts, from now on, of the log that `identify` has named."""
         ...
 
     def given(self) -> tuple[int, frozenset[int]]:

@@ -45,9 +45,7 @@ def fence_parts(connection: sa.Connection, stream: Stream, parts: Collection[int
         StandStillError: no batch may be opened now.
     """
     row = locked(connection, stream.id)
-    note = sa.select(NOTE.c.value).where(NOTE.c.key == f"{STILL}{stream.id}")
-    if int(connection.scalar(note) or 0) > time.time() * 1000:
-        raise StandStillError("landing is held", where=f"{row.domain}/{row.source}")
+    refuse_still(connection, stream)
     which = (POSITION.c.stream_id == stream.id) & POSITION.c.part.in_(parts)
     found = connection.execute(sa.select(POSITION.c.part, POSITION.c.lease).where(which))
     leases: dict[int, int] = {place.part: place.lease for place in found}
@@ -58,6 +56,13 @@ def fence_parts(connection: sa.Connection, stream: Stream, parts: Collection[int
             next_step="another lander has it now and carries on with what this one left",
         )
     return row
+
+
+def refuse_still(connection: sa.Connection, stream: Stream) -> None:
+    """Raise StandStillError where those who share the stream's log are to land nothing now."""
+    note = sa.select(NOTE.c.value).where(NOTE.c.key == f"{STILL}{stream.id}")
+    if int(connection.scalar(note) or 0) > time.time() * 1000:
+        raise StandStillError("landing is held", where=f"{stream.domain}/{stream.source}")
 
 
 def locked(connection: sa.Connection, stream_id: int) -> sa.Row[Any]:

@@ -16,18 +16,20 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from penstock.errors import LandingBlockedError
-from penstock.store.fences import STILL, draw, locked, open_row
+from penstock.store.fences import STILL, draw, locked, refuse_still
 from penstock.store.records import intent_of
 from penstock.store.schema import BATCH, POSITION
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     from penstock.store.ledger import Ledger
     from penstock.store.records import Intent, Stream
 
-_STILL_MS = 600_000  # how long all stand still at most, should who asked for it have died
+# How long all stand still at most. A platform that died meanwhile lets them go on when it starts.
+_STILL_MS = 3 * 3_600_000
 _LOOK_S = 0.02
+_OFTEN = 5  # failures, after which a batch is tried once a pause
 _PATIENCE_S, _GLANCE_S = 60.0, 2.0
 
 
@@ -72,14 +74,24 @@ class Shares:
         intents = self._ledger.open_intents(stream.id)
         return [intent for intent in intents if wanted & {span.part for span in intent.spans}]
 
-    def inherit(self, stream: Stream, intent: Intent) -> Intent | None:
-        """Carry an open batch over to this lander; None where another is still landing it.
+    def inherit(self, stream: Stream, intent: Intent, *, holds: bool = False) -> Intent | None:
+        """Carry an open batch over to this lander; None where another is still landing it, or has.
+
+        Args:
+            stream: under the lease of this lander.
+            intent: as `left` has it.
+            holds: whether it is this one that others stand still for.
 
         Raises:
-            LedgerError: it is closed by now.
+            StandStillError: no batch may be landed now.
         """
         with self._store.writing() as connection:
-            row = open_row(connection, intent, locked(connection, stream.id))
+            locked(connection, stream.id)
+            if not holds:
+                refuse_still(connection, stream)
+            row = connection.execute(sa.select(BATCH).where(BATCH.c.batch == intent.batch)).one()
+            if row.closed_no is not None:
+                return None
             if row.lease != stream.lease:
                 its = sa.select(POSITION.c.part).where(
                     POSITION.c.stream_id == stream.id, POSITION.c.lease == row.lease
@@ -97,12 +109,19 @@ class Shares:
         return {part: found.get(part, 0) for part in parts}
 
     @contextmanager
-    def still(self, stream: Stream) -> Iterator[None]:
+    def still(self, look: Callable[[], Stream]) -> Iterator[None]:
         """Hold the landing of all who share a log, until the block ends.
+
+        A batch that has failed often is not waited for: its lander asks before it tries again.
+
+        Args:
+            look: gives the stream under the lease of who holds; asked again and again while a
+                batch is waited for, as its lander may be gone and its parts with it.
 
         Raises:
             LandingBlockedError: a batch of one of them does not come to its end.
         """
+        stream = look()
         self._ledger.put(_note(stream.id), str(int(time.time() * 1000) + _STILL_MS))
         try:
             # Who has joined nobody yet cannot tell a batch that a crash left from one that goes on.
@@ -114,16 +133,25 @@ class Shares:
                     raise LandingBlockedError(
                         f"batch {left[0].batch} does not come to its end",
                         where=f"{stream.domain}/{stream.source}",
-                        next_step="see to the lander that has it: penstock sources names it",
+                        next_step="see to the lander that has it: its log says why",
                     )
                 time.sleep(_LOOK_S)
+                stream = look()
             yield
         finally:
             self.go_on(stream)
 
     def _others(self, stream: Stream) -> list[Intent]:
         """Open batches that somebody else may be landing."""
-        return [i for i in self._ledger.open_intents(stream.id) if i.lease != stream.lease]
+        with self._store.reading() as connection:
+            own = POSITION.c.lease == (stream.lease or -1)
+            held = sa.select(POSITION.c.part).where(POSITION.c.stream_id == stream.id, own)
+            mine = set(connection.scalars(held))
+        return [
+            intent
+            for intent in self._ledger.open_intents(stream.id)
+            if intent.attempts < _OFTEN and not {s.part for s in intent.spans} <= mine
+        ]
 
     def go_on(self, stream: Stream) -> None:
         """Let those who share a log land again."""

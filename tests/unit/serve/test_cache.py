@@ -681,6 +681,8 @@ def test_what_others_have_put_there_is_no_answer(bench: Bench, redis: Native) ->
         await bench.tier.settle()
         assert bench.tier.document()["state"] == "up"
         assert "WRONGTYPE" in bench.tier.document()["reason"]
+        with stored(redis) as client:
+            assert (client.get("sent:text"), client.ttl("sent:text")) == (b"mine", -1)
 
     run(through())
 

@@ -110,7 +110,7 @@ def test_all_stand_still_while_one_looks(ledger: Ledger, shares: Shares, shared:
     looks, lands = shares.take(shared, {0, 1}), shares.take(shared, {2, 3})
     busy = opened(ledger, lands, Span(2, 10, 12))
     threading.Timer(0.2, lambda: ledger.close(busy, good=2, dead=0)).start()
-    with shares.still(looks):
+    with shares.still(lambda: looks):
         assert ledger.open_intents(shared.id) == [], "it waited for the batch that was open"
         with pytest.raises(StandStillError):
             opened(ledger, lands, Span(2, 12, 14))
