@@ -157,7 +157,7 @@ def test_a_silence_history_and_a_rehearsal_of_what_was(tmp_path: Path) -> None:
         (silent,) = run("silence", "hot", "--key", "1", "--for", "1h", "--reason", "known")[
             "silences"
         ]
-        assert (silent["key"], silent["reason"]) == ("[1]", "known")
+        assert (silent["key"], silent["reason"]) == ('["1"]', "known")
         run("silence", "hot", "--key", "3", "--for", "1h")
         platform.post(hot(1, 2))
         wait_for("two to fire", lambda: alert(platform)["firing"] == 2)

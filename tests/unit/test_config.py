@@ -61,6 +61,13 @@ def test_a_password_is_never_shown(written: str, shown: str) -> None:
     assert masked(written) == shown
 
 
+def test_a_webhook_is_hidden_whole_as_its_path_may_be_a_secret(tmp_path: Path) -> None:
+    (tmp_path / "penstock.toml").write_text('name = "x"\n')
+    found = rows(tmp_path, PENSTOCK_WEBHOOK_URL="https://hooks.example/s3cret")
+    assert found["webhook_url"]["value"] == "***"
+    assert found["slack_url"]["value"] == ""
+
+
 def test_each_value_says_who_set_it(tmp_path: Path) -> None:
     toml = 'name = "x"\n\n[platform]\n# port = 1\nport = 8001\nbatch_age = "1s"\n'
     (tmp_path / "penstock.toml").write_text(toml)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
@@ -46,18 +47,31 @@ class Deliveries:
         incidents: knows who is.
         silences: of what nobody is to be told.
         channels: those that are set, by name; the log always is.
+        stop: is set when nobody is to be told any more.
     """
 
     incidents: Incidents
     silences: Silences
     channels: Mapping[str, Channel] = field(default_factory=dict)
+    stop: threading.Event = field(default_factory=threading.Event)
 
     def tell(self, now_ms: int | None = None) -> int:
-        """Tell everybody who is due; gives how many that were, told or not."""
+        """Tell everybody who is due, the log first; gives how many were told, or could not be.
+
+        A channel that fails is left alone until the next round: one that hangs costs the others
+        one attempt, not one for each that is due.
+        """
         now = now_ms if now_ms is not None else time.time_ns() // 1_000_000
         due = self.incidents.waiting(now)
         silent = self.silences.active(now) if due else []
-        for delivery in due:
+        away: set[str] = set()
+        done = 0
+        for delivery in sorted(due, key=lambda each: each.channel != "log"):
+            if self.stop.is_set():
+                break
+            if delivery.channel in away:
+                continue
+            done += 1
             ends = [each.until_ms for each in silent if each.covers(delivery.incident)]
             if ends and delivery.incident.state == "resolved":
                 self.incidents.mute(delivery, now)
@@ -68,10 +82,11 @@ class Deliveries:
             try:
                 self.send(delivery)
             except DeliveryError as error:
+                away.add(delivery.channel)
                 self._failed(delivery, error, now)
             else:
                 self.incidents.sent(delivery, now)
-        return len(due)
+        return done
 
     def send(self, delivery: Delivery) -> None:
         """Tell one, now; nothing is written down and nothing is tried again.

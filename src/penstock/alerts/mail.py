@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import smtplib
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.message import EmailMessage
-from email.utils import format_datetime
+from email.utils import format_datetime, parseaddr
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
+import structlog
+
+from penstock.alerts import addresses
 from penstock.errors import DeliveryError, UsageError
 
 if TYPE_CHECKING:
@@ -21,6 +24,7 @@ _SECONDS = 10.0
 _SUBJECT = 150  # signs
 _PORTS = {"smtp": 587, "smtps": 465}
 _HERE = {"127.0.0.1", "::1", "localhost"}
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,20 +37,19 @@ class Mail:
         to: addresses.
     """
 
-    url: str
+    url: str = field(repr=False)
     sender: str
     to: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        parts = urlsplit(self.url)
-        if parts.scheme not in _PORTS or not parts.hostname:
+        if wrong := addresses.wrong(self.url, _PORTS):
             raise UsageError(
-                f"{parts.scheme}://{parts.hostname or ''} is no server for mail",
+                f"PENSTOCK_SMTP_URL is no server for mail: {wrong}",
                 next_step="PENSTOCK_SMTP_URL=smtp://user:password@host:587",
             )
-        if not self.to or not all("@" in address for address in (self.sender, *self.to)):
+        if not self.to or not all(map(addresses.mailbox, (self.sender, *self.to))):
             raise UsageError(
-                "a server for mail is set, and not from whom and to whom",
+                "a server for mail is set, and not from whom and to whom, each one address",
                 next_step="PENSTOCK_MAIL_FROM=penstock@example.org, and PENSTOCK_MAIL_TO=a@…,b@…",
             )
 
@@ -54,7 +57,8 @@ class Mail:
         """Hand a message over.
 
         Raises:
-            DeliveryError: the server did not take it for each address.
+            DeliveryError: the server took it for none of the addresses. Who is refused while
+                others are not is only logged: sent again, the others would have it twice.
         """
         host = urlsplit(self.url).hostname or ""
         try:
@@ -63,7 +67,7 @@ class Mail:
         except (smtplib.SMTPException, OSError) as error:
             raise DeliveryError(f"{type(error).__name__}: {error}", where=host) from error
         if refused:
-            raise DeliveryError(f"it refuses {', '.join(refused)}", where=host)
+            _log.warning("mail_refused", host=host, to=sorted(refused), delivery=delivery.id)
 
     def _connected(self, host: str) -> smtplib.SMTP:
         parts = urlsplit(self.url)
@@ -91,10 +95,11 @@ class Mail:
         subject = f"[{incident.severity}] {name} {delivery.event}: {incident.message}"
         message = EmailMessage()
         message["From"], message["To"] = self.sender, ", ".join(self.to)
-        # Data has no part in the structure of a message: no line of it begins a header.
-        message["Subject"] = " ".join(subject.split())[:_SUBJECT]
+        # Data has no part in the structure of a message: no line of it begins a header, not even
+        # one that is written as an encoded word (=?…?=), which would be decoded here.
+        message["Subject"] = " ".join(subject.replace("=?", "= ?").split())[:_SUBJECT]
         message["Date"] = format_datetime(datetime.now(UTC))
-        domain = self.sender.rpartition("@")[2]
+        domain = parseaddr(self.sender)[1].rpartition("@")[2]
         message["Message-ID"] = f"<penstock-{incident.id}-{delivery.id}-{delivery.event}@{domain}>"
         lines = [incident.message, "", f"alert     {name}", f"event     {delivery.event}"]
         lines += [f"since     {_when(incident.since_ms)}", f"fired     {_when(incident.fired_ms)}"]

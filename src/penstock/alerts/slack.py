@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from penstock.alerts.webhook import checked, post
@@ -28,7 +28,7 @@ class Slack:
         private: whether addresses of this machine and of private networks may be told.
     """
 
-    url: str
+    url: str = field(repr=False)
     private: bool = False
 
     def __post_init__(self) -> None:
@@ -52,5 +52,6 @@ def words(delivery: Delivery) -> str:
     """What is said, in Slack's own marks; what stands in the data can make none."""
     incident = delivery.incident
     sign = ":white_check_mark:" if delivery.event == "resolved" else _SIGNS[incident.severity]
-    message = incident.message.translate(_ENTITIES)
+    # One line, and nobody is called: Slack-compatible servers take a bare @all for everybody.
+    message = " ".join(incident.message.split()).translate(_ENTITIES).replace("@", "@\u200b")
     return f"{sign} *{incident.domain}/{incident.alert}* {delivery.event}: {message}"

@@ -14,10 +14,11 @@ import ipaddress
 import json
 import socket
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from penstock.alerts import addresses
 from penstock.errors import DeliveryError, UsageError
 
 if TYPE_CHECKING:
@@ -41,8 +42,8 @@ class Webhook:
         private: whether addresses of this machine and of private networks may be told.
     """
 
-    url: str
-    secret: str = ""
+    url: str = field(repr=False)
+    secret: str = field(default="", repr=False)
     private: bool = False
 
     def __post_init__(self) -> None:
@@ -99,10 +100,12 @@ def checked(url: str, variable: str) -> None:
     Raises:
         UsageError: it is none; the rest of it may hold a secret and is not shown.
     """
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    wrong = addresses.wrong(url, ("https", "http"))
+    if not wrong and not (url.isascii() and url.isprintable() and " " not in url):
+        wrong = "it has signs that are written as %C3%A4 or %20 in an address"
+    if wrong:
         raise UsageError(
-            f"{parts.scheme}://{parts.hostname or ''} is no address of a webhook",
+            f"{variable} is no address of a webhook: {wrong}",
             next_step=f"{variable}=https://host/path",
         )
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -180,7 +179,7 @@ def silence(
     running = look(project, data)
     body = {
         "alert": path, "seconds": 0 if end else duration(length), "reason": reason,
-        "key": [_value(each) for each in key or ()],
+        "key": key or [],
     }  # fmt: skip
     url = f"{running.url}/v1/admin/alerts/silence"
     found = post(url, body, key=running.key("a silence needs"))
@@ -194,14 +193,6 @@ def silence(
     ]  # fmt: skip
     table(rows, ["alert", "key", "until", "reason"])
     say(f"next: penstock alerts silence {name} --end{again(project, data)}")
-
-
-def _value(text: str) -> str | int | float:
-    """A value of a key as its column has it: a number where it looks like one."""
-    for kind in (int, float):
-        with suppress(ValueError):
-            return kind(text)
-    return text
 
 
 def _looks(first: str, last: str, every: float) -> range:

@@ -66,8 +66,8 @@ def _row(
     }
 
 
-_HIDDEN = {"webhook_secret", "slack_url", "kafka_sasl_password"}
-"""Settings that are a secret as a whole."""
+_HIDDEN = {"webhook_secret", "webhook_url", "slack_url", "kafka_sasl_password"}
+"""Settings that are a secret as a whole; of an address, its path may be one."""
 
 
 def masked(text: str) -> str:

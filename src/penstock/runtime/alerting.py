@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -21,7 +22,7 @@ from penstock.store.silences import Silence, Silences
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from penstock.alerts.delivery import Channel
     from penstock.engine.client import Client
@@ -30,10 +31,12 @@ if TYPE_CHECKING:
     from penstock.store.database import Store
 
 _IDLE = 0.5  # seconds between looks for what is due
+_PAUSE = 5.0  # seconds after what nobody foresaw
 _LISTED = 200  # incidents of a document
 _MOST = 10_000  # incidents of a history
 _LONGEST_S = 366 * 86_400  # of a silence
-_NEVER = 2**53
+_NEVER = 2**53  # epoch milliseconds; as far as JSON's numbers go
+_SPAN = ("from", "to")  # of a history
 _TESTED = 20  # rows of a test
 _log = structlog.get_logger(__name__)
 
@@ -46,6 +49,21 @@ class _Look:
     took_ms: float = 0.0
     error: str = ""
     due: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Supervised:
+    """A channel of which one message that nobody foresaw does not keep the others back."""
+
+    channel: Channel
+
+    def send(self, delivery: Delivery) -> None:
+        try:
+            self.channel.send(delivery)
+        except PenstockError:
+            raise
+        except Exception as error:  # no trace of it is logged: its frames hold secrets
+            raise DeliveryError(f"{type(error).__name__}: {error}") from error
 
 
 @dataclass
@@ -66,9 +84,11 @@ class Alerting:
     deliveries: Deliveries
     stop: threading.Event
     _looks: dict[tuple[str, str], _Look] = field(default_factory=dict)
-    _kept: int = 0
-    _made: tuple[int, Project, dict[str, Any]] | None = None
+    _kept: object = field(default_factory=object)  # another one after each change
+    _made: tuple[object, Project, dict[str, Any]] | None = None
     _swept: Project | None = None
+    _letting_go: _Look = field(default_factory=_Look)
+    _telling: _Look = field(default_factory=_Look)
 
     @classmethod
     def of(
@@ -81,21 +101,39 @@ class Alerting:
             UsageError: an address of a channel is none.
         """
         incidents = Incidents(store)
-        deliveries = Deliveries(incidents, Silences(store), _channels(settings))
+        deliveries = Deliveries(incidents, Silences(store), _channels(settings), stop)
         return cls(project, client, incidents, deliveries, stop)
 
     def run(self) -> None:
-        """Look and tell until told to stop: a thread's whole life."""
+        """Look until told to stop: a thread's whole life."""
         while not self.stop.wait(_IDLE):
             for alert in self.project.alerts():
-                if self._of(alert).due <= time.monotonic() and not self.stop.is_set():
-                    self.look(alert)
-            try:
-                self.let_go()
-                if self.deliveries.tell():
-                    self._kept += 1
-            except PenstockError as error:  # the store is away: the next round tries again
-                _log.warning("deliveries_wait", reason=error.what)
+                if not self.stop.is_set():
+                    self._supervise(partial(self.look, alert), self._of(alert))
+            self._supervise(self.let_go, self._letting_go)
+
+    def tell(self) -> None:
+        """Tell who is due until told to stop: a thread's whole life, as a channel may hang."""
+        while not self.stop.wait(_IDLE):
+            self._supervise(self._tell, self._telling)
+
+    def _tell(self) -> None:
+        if self.deliveries.tell() or self._telling.error:
+            self._kept = object()
+        self._telling.error = ""
+
+    def _supervise(self, work: Callable[[], None], mark: _Look) -> None:
+        """Do what is due: what nobody foresaw is logged and shown, and ends no thread."""
+        if mark.due > time.monotonic():
+            return
+        try:
+            work()
+        except PenstockError as error:  # the store is away: the next round tries again
+            _log.warning("alerting_waits", reason=error.what)
+        except Exception as error:  # noqa: BLE001 - the supervisor: it logs, marks, goes on
+            mark.error, mark.due = f"{type(error).__name__}: {error}", time.monotonic() + _PAUSE
+            self._kept = object()
+            _log.exception("alerting_failed")
 
     def let_go(self) -> None:
         """End what alerts have said that are not in the project any more; once a version of it.
@@ -113,7 +151,7 @@ class Alerting:
             told = self.incidents.told(incident.id for incident in opened)
             found = look.let_go(opened, told, now)
             self.incidents.change(found.changed, found.forgotten, found.tell)
-            self._kept += 1
+            self._kept = object()
         self._swept = project
 
     def look(self, alert: Alert) -> None:
@@ -133,7 +171,7 @@ class Alerting:
             mine.error = ""
         mine.at_ms, mine.took_ms = now, round((time.monotonic() - began) * 1000, 1)
         mine.due = began + alert.every
-        self._kept += 1
+        self._kept = object()
 
     def test(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         """Ask an alert now: what would fire, in its words; nothing of it is kept.
@@ -160,28 +198,28 @@ class Alerting:
         """Tell nobody of an alert for a time.
 
         Args:
-            asked: `alert`, as domain/name; `key`, the values that an incident is about, all of the
-                alert's where it is left out; `seconds`, 0 to lift it; `reason`.
+            asked: `alert`, as domain/name; `key`, the values that an incident is about, as such or
+                as texts, all of the alert's where it is left out; `seconds`, 0 to lift it;
+                `reason`.
 
         Returns:
             `silences`, those that have not ended.
 
         Raises:
-            UsageError: there is no such alert, or no such time.
+            UsageError: there is no such alert, no such time, or the key has other values.
         """
         _, alert = self._named(asked)
-        seconds, key = asked.get("seconds"), asked.get("key")
+        seconds, about = asked.get("seconds"), _about(alert, asked.get("key"))
         if not isinstance(seconds, (int, float)) or not 0 <= seconds <= _LONGEST_S:
             raise UsageError(
                 f"{seconds!r} is no number of seconds", next_step="from 0 to a year; 0 lifts it"
             )
         now = time.time_ns() // 1_000_000
-        about = json.dumps(key, ensure_ascii=False) if key else ""
         until, reason = now + int(seconds * 1000), str(asked.get("reason", ""))
         silence = Silence(alert.query.domain, alert.name, about, until, reason)
         self.deliveries.silences.put(silence, now)
         self.incidents.go_on()  # what is silent still waits again
-        self._kept += 1
+        self._kept = object()
         return {"silences": self._silences()}
 
     def history(self, asked: Mapping[str, str]) -> dict[str, Any]:
@@ -189,18 +227,13 @@ class Alerting:
 
         Args:
             asked: `alert`, as domain/name, of all where it is left out; `from` and `to`, epoch
-                milliseconds; `limit`, 200 unless said.
+                milliseconds; `limit`, 200 unless said, and 10,000 at most.
 
         Raises:
-            UsageError: there is no such alert. BadInputError: a number is none.
+            UsageError: there is no such alert. BadInputError: a number is none that can be.
         """
-        try:
-            first, last = (int(asked.get(name, "0")) for name in ("from", "to"))
-            limit = min(int(asked.get("limit", _LISTED)), _MOST)
-        except ValueError as error:
-            raise BadInputError(
-                400, "Bad parameter", f"{error}", next_step="ms since 1970"
-            ) from error
+        first, last = (_number(asked, name, 0, "milliseconds since 1970") for name in _SPAN)
+        limit = min(_number(asked, "limit", _LISTED, f"from 1 to {_MOST:,}", least=1), _MOST)
         about = None
         if asked.get("alert"):
             _, alert = self._named(asked)
@@ -231,7 +264,7 @@ class Alerting:
     def document(self) -> dict[str, Any]:
         """Alerts and their newest incidents, as JSON."""
         kept, project = self._kept, self.project
-        if self._made is None or self._made[0] != kept or self._made[1] is not project:
+        if self._made is None or self._made[0] is not kept or self._made[1] is not project:
             # Asked for each second by every page, and another one only after a look or a delivery.
             self._made = kept, project, self._whole(project)
         return self._made[2]
@@ -286,11 +319,48 @@ class Alerting:
             "defaults": {p.name: p.default for p in query.params if p.default is not None},
             "looked_ms": mine.at_ms,
             "took_ms": mine.took_ms,
-            "error": mine.error,
+            "error": mine.error or self._telling.error,
         }
 
     def _of(self, alert: Alert) -> _Look:
         return self._looks.setdefault((alert.query.domain, alert.name), _Look())
+
+
+def _about(alert: Alert, key: object) -> str:
+    """What a silence is of, as JSON; empty: all of the alert's.
+
+    Raises:
+        UsageError: the key has not as many values as the alert's.
+    """
+    if key is None or key == []:
+        return ""
+    names = ", ".join(alert.key) or "its first column"
+    if not isinstance(key, list) or len(key) != max(1, len(alert.key)):
+        raise UsageError(
+            f"{json.dumps(key, ensure_ascii=False)} is no key of {alert.name}",
+            next_step=f"one value each, in this order: {names}",
+        )
+    return json.dumps(key, ensure_ascii=False)
+
+
+def _number(
+    asked: Mapping[str, str], name: str, default: int, wanted: str, *, least: int = 0
+) -> int:
+    """A parameter that is a whole number.
+
+    Raises:
+        BadInputError: it is none, or none that the store can compare with.
+    """
+    text = asked.get(name, str(default))
+    try:
+        number = int(text)
+    except ValueError:
+        number = -1
+    if not least <= number <= _NEVER:
+        raise BadInputError(
+            400, "Bad parameter", f"{name}={text[:40]} is no such number", next_step=wanted
+        )
+    return number
 
 
 def _channels(settings: Settings) -> dict[str, Channel]:
@@ -309,4 +379,4 @@ def _channels(settings: Settings) -> dict[str, Channel]:
         listed = settings.text("mail_to").split(",")
         to = tuple(address.strip() for address in listed if address.strip())
         found["mail"] = Mail(url, settings.text("mail_from"), to)
-    return found
+    return {name: _Supervised(channel) for name, channel in found.items()}

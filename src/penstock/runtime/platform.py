@@ -128,6 +128,7 @@ class Platform:
                 # Not when only looking: reconcile has to list what the audit refuses to land on.
                 self._start_landers()
                 self._thread(self.alerting.run, "alerts")
+                self._thread(self.alerting.tell, "deliveries")
                 self._thread(self.checking.run, "checks")
                 if applied.waiting:
                     self._thread(self._go_on_filling, "backfill")

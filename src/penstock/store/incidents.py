@@ -138,9 +138,25 @@ class Incidents:
                 connection.execute(sa.insert(DELIVERY), rows)
 
     def waiting(self, now_ms: int, limit: int = 100) -> list[Delivery]:
-        """Deliveries that are due, the oldest first; of one incident its beginning comes first."""
+        """Deliveries that are due, the oldest first, at most `limit` of each channel.
+
+        While one of an incident waits to be tried again, later ones of it by that channel are
+        held: nobody is told of an end before the beginning. What waits for the end of a silence
+        holds nothing, as the end of what ended in it is to be muted.
+        """
         due = (DELIVERY.c.state == "waiting") & (DELIVERY.c.next_ms <= now_ms)
-        query = sa.select(DELIVERY).where(due).order_by(DELIVERY.c.id).limit(limit)
+        before = DELIVERY.alias()
+        held = sa.exists().where(
+            before.c.incident_id == DELIVERY.c.incident_id,
+            before.c.channel == DELIVERY.c.channel,
+            before.c.id < DELIVERY.c.id,
+            before.c.state == "waiting",
+            before.c.error != "silenced",
+        )
+        # Counted by channel: however much waits for one that hangs, others have their turn.
+        nth = sa.func.row_number().over(partition_by=DELIVERY.c.channel, order_by=DELIVERY.c.id)
+        ranked = sa.select(DELIVERY, nth.label("nth")).where(due, ~held).subquery()
+        query = sa.select(ranked).where(ranked.c.nth <= limit).order_by(ranked.c.id)
         with self._store.reading() as connection:
             rows = list(connection.execute(query))
             ids = {row.incident_id for row in rows}

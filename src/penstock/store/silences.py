@@ -28,7 +28,7 @@ class Silence:
     Attributes:
         domain: of the alert.
         alert: its name.
-        key: of incidents, as JSON; empty: all of the alert's.
+        key: of incidents, as JSON, its values as such or as texts; empty: all of the alert's.
         until_ms: when it ends, epoch milliseconds.
         reason: for people.
     """
@@ -42,7 +42,11 @@ class Silence:
     def covers(self, incident: Incident) -> bool:
         """Whether nobody is told of an incident."""
         mine = (self.domain, self.alert) == (incident.domain, incident.alert)
-        return mine and self.key in {"", incident.key}
+        return mine and (not self.key or _texts(self.key) == _texts(incident.key))
+
+    def about(self) -> tuple[str, str, list[str]]:
+        """What it is of; two that are about the same replace each other."""
+        return self.domain, self.alert, _texts(self.key)
 
 
 class Silences:
@@ -62,14 +66,19 @@ class Silences:
 
     def put(self, silence: Silence, now_ms: int) -> None:
         """Begin one, in place of one about the same; one that ends now lifts that."""
-        about = (silence.domain, silence.alert, silence.key)
         with self._store.writing() as connection:
-            others = [s for s in _read(connection, now_ms) if (s.domain, s.alert, s.key) != about]
+            others = [s for s in _read(connection, now_ms) if s.about() != silence.about()]
             kept = [*others, silence] if silence.until_ms > now_ms else others
             value = json.dumps([asdict(each) for each in kept])
             insert = upsert(connection, NOTE).values(key=_NOTE, value=value)
             written = insert.on_conflict_do_update(index_elements=["key"], set_={"value": value})
             connection.execute(written)
+
+
+def _texts(key: str) -> list[str]:
+    """The values of a key as texts: who types one cannot know whether a column has numbers."""
+    values = json.loads(key) if key else []
+    return [each if isinstance(each, str) else json.dumps(each) for each in values]
 
 
 def _read(connection: sa.Connection, now_ms: int) -> list[Silence]:

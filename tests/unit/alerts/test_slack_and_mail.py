@@ -86,6 +86,12 @@ def test_slack_gets_one_line_that_data_cannot_mark_up(receiver: Receiver) -> Non
     assert words(replace(FIRED, event="resolved")).startswith(":white_check_mark:")
 
 
+def test_slack_calls_nobody_and_makes_no_lines_of_data() -> None:
+    odd = replace(HOT, message="Home @all\n\n@channel\u2028is hot")
+    said = words(replace(FIRED, incident=odd))
+    assert said.endswith("fired: Home @\u200ball @\u200bchannel is hot")
+
+
 def test_slack_is_no_way_inside_and_says_what_failed(receiver: Receiver) -> None:
     url = f"http://127.0.0.1:{receiver.server_port}/services/secret"
     with pytest.raises(DeliveryError, match="inside"):
@@ -115,11 +121,30 @@ def test_mail_says_what_is_known_and_keeps_its_id(post: Post) -> None:
     ] * 2  # fmt: skip
 
 
-def test_mail_signs_in_and_says_who_was_refused(post: Post) -> None:
+@pytest.mark.parametrize(
+    "word",
+    ["=?utf-8?q?=0D=0AReply-To:_evil@x=0D=0A=0D=0ACall?=", "=?utf-8?b?DQpCY2M6IGV2aWxAeA==?="],
+)
+def test_an_encoded_word_in_data_makes_no_header(post: Post, word: str) -> None:
+    odd = replace(HOT, message=f"Home {word} is hot")
+    mail(post, "a@example.org").send(replace(FIRED, incident=odd))
+    got = message_from_bytes(post.got[0], policy=policy.default)
+    assert {name.lower() for name in got} <= {
+        "from", "to", "subject", "date", "message-id", "mime-version", "content-type",
+        "content-transfer-encoding",
+    }  # fmt: skip
+    assert not {"\r", "\n"} & set(got["Subject"])
+    assert got.get_content().startswith(f"Home {word}")
+
+
+def test_mail_signs_in_and_goes_to_who_is_not_refused(
+    post: Post, capsys: pytest.CaptureFixture[str]
+) -> None:
     mail(post, "a@example.org", user="me:p%40ss@").send(FIRED)
     assert any(word.startswith("AUTH PLAIN") for word in post.said)
-    with pytest.raises(DeliveryError, match=r"refused@example\.org"):
-        mail(post, "a@example.org", "refused@example.org").send(FIRED)
+    mail(post, "a@example.org", "refused@example.org").send(FIRED)
+    assert len(post.got) == 2
+    assert "refused@example.org" in "".join(capsys.readouterr())
     with pytest.raises(DeliveryError):
         mail(post, "refused@example.org").send(FIRED)
 
@@ -136,8 +161,24 @@ def test_mail_that_nobody_takes_is_a_failure(post: Post) -> None:
 @pytest.mark.parametrize(
     ("url", "sender", "to"),
     [("http://host", "a@b", ("a@b",)), ("smtp://", "a@b", ("a@b",)), ("smtp://h", "", ("a@b",)),
-     ("smtp://h", "a@b", ()), ("smtp://h", "a@b", ("nobody",))],
+     ("smtp://h", "a@b", ()), ("smtp://h", "a@b", ("nobody",)), ("smtp://h:abc", "a@b", ("a@b",)),
+     ("smtp://me:s3/cret@h", "a@b", ("a@b",)), ("smtp://h:65536", "a@b", ("a@b",)),
+     ("smtp://h:0", "a@b", ("a@b",)), ("smtp://a..b", "a@b", ("a@b",)),
+     ("smtp://[::1", "a@b", ("a@b",)), ("smtp://h\xe4", "a@b", ("a@b",)),
+     ("smtp://h", "a@b", ("a@",)), ("smtp://h", "a@", ("a@b",)), ("smtp://h", "a@b", ("a@[",)),
+     ("smtp://h", "a@b", ("a@b c@d",)), ("smtp://h", "a@b\r\nBcc: c@d", ("a@b",)),
+     ("smtp://h", "a@b", ("a@b..c",))],
 )  # fmt: skip
 def test_half_a_setting_is_refused_at_once(url: str, sender: str, to: tuple[str, ...]) -> None:
-    with pytest.raises(UsageError):
+    with pytest.raises(UsageError) as refused:
         Mail(url, sender, to)
+    assert "s3" not in str(refused.value)
+
+
+def test_a_sender_may_have_a_name(post: Post) -> None:
+    url = f"smtp://127.0.0.1:{post.server_address[1]}"
+    Mail(url, "Penstock <p@example.org>", ("a@example.org",)).send(FIRED)
+    got = message_from_bytes(post.got[0], policy=policy.default)
+    assert (got["From"], got["Message-ID"]) == (
+        "Penstock <p@example.org>", "<penstock-3-11-fired@example.org>",
+    )  # fmt: skip

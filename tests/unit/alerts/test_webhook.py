@@ -128,7 +128,12 @@ def test_the_address_that_was_judged_is_the_one_connected_to(
     assert receiver.got == []
 
 
-@pytest.mark.parametrize("address", ["ftp://host/", "host/path", "https://"])
+@pytest.mark.parametrize(
+    "address",
+    ["ftp://host/", "host/path", "https://", "https://h:abc/", "https://h:65536/", "https://h:0/",
+     "https://a..b/", "https://h\xe4user.example/", "https://h/p\xe4th", "https://h/a b",
+     "https://[::1/", f"https://{'a' * 64}.example/"],
+)  # fmt: skip
 def test_what_is_no_address_is_refused_at_once(address: str) -> None:
     with pytest.raises(UsageError):
         Webhook(address)
