@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +19,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PARTITIONS = 3
+COUNT = """/*
+description: Readings of each meter.
+grain: meter
+*/
+CREATE TABLE meter_count (meter_id UInt32, readings UInt64)
+ENGINE = SummingMergeTree ORDER BY meter_id
+SETTINGS non_replicated_deduplication_window = 40000, fsync_after_insert = 1;
+
+CREATE MATERIALIZED VIEW meter_count_mv TO meter_count AS
+SELECT meter_id, count() AS readings FROM readings GROUP BY meter_id;
+"""
 pytestmark = pytest.mark.slow
 
 
@@ -67,6 +80,32 @@ def test_each_record_lands_once_through_kills(landed: Landed, topic: Topic, kafk
                 up.kill()
                 up.start()
     landed.is_exact(sent())
+
+
+def test_a_crash_and_a_new_file_go_together(landed: Landed, topic: Topic) -> None:
+    """What the crash left open is finished before the new view could take it twice."""
+    up = landed.process
+    with producing(topic, 0.02) as sent:
+        for _ in range(30):
+            landed.reaches(sent() + 100)
+            up.kill()
+            if _open_batches(up.data / "penstock.db"):
+                break
+            up.start()
+        else:
+            pytest.fail("no kill has met an open batch")
+        (up.project / "meters" / "gold" / "meter_count.sql").write_text(COUNT)
+        applied = up.run("apply", "--yes")
+        assert applied.returncode == 0, applied.stdout + applied.stderr
+        assert not _open_batches(up.data / "penstock.db")
+        up.start()
+    landed.is_exact(sent())
+
+
+def _open_batches(store: Path) -> int:
+    with closing(sqlite3.connect(store)) as connection:
+        found = connection.execute("SELECT count(*) FROM batch WHERE closed_no IS NULL")
+        return int(found.fetchone()[0])
 
 
 def test_a_broker_that_is_away_is_met_later(kafka: Native, tmp_path: Path) -> None:
