@@ -83,7 +83,7 @@ def test_each_incident_is_told_once_through_a_kill(tmp_path: Path, receiver: Rec
     project = homes(tmp_path / "project")
     alerts = project / "homes" / "alerts"
     alerts.mkdir()
-    (alerts / "hot.sql").write_text(HOT.replace("{seconds}", "8"))
+    (alerts / "hot.sql").write_text(HOT.replace("{seconds}", "15"))
     settings = {
         "PENSTOCK_WEBHOOK_URL": f"http://127.0.0.1:{receiver.server_port}/",
         "PENSTOCK_WEBHOOK_SECRET": "s", "PENSTOCK_WEBHOOK_PRIVATE": "1",
