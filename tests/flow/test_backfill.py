@@ -163,7 +163,9 @@ def test_it_is_filled_while_rows_go_on_coming(filling: Filling, what: str) -> No
     filling.right()
     assert not filling.changes().plan().steps
     assert len(filling.held) == 3
-    assert max(filling.held) < 100, filling.held
+    # The bar is 100 ms; one of the three may meet a moment when the machine does something else.
+    assert sorted(filling.held)[1] < 100, filling.held
+    assert max(filling.held) < 250, filling.held
     landing.send(100)
     landing.land()
     filling.right()
