@@ -83,11 +83,12 @@ class Shares:
             holds: whether it is this one that others stand still for.
 
         Raises:
-            StandStillError: no batch may be landed now.
+            StandStillError: it has failed often, and is not to be tried now.
         """
         with self._store.writing() as connection:
             locked(connection, stream.id)
-            if not holds:
+            # Who holds all waits for what is left to come to its end, but for what fails and fails.
+            if not holds and intent.attempts >= _OFTEN:
                 refuse_still(connection, stream)
             row = connection.execute(sa.select(BATCH).where(BATCH.c.batch == intent.batch)).one()
             if row.closed_no is not None:
