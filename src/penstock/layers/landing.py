@@ -191,21 +191,18 @@ class Lander:
     unsure: tuple[Intent, int] | None = None
     passage: Passage | None = None
     doubt: tuple[str, int] | None = field(default=None, init=False)
-    _met: bool = field(default=False, init=False)  # the source has been told where to go on
     _tight: bool = field(default=False, init=False)  # the last try met the engine's memory limit
     _stored: tuple[int, int] = field(default=(0, 0), init=False)  # inserted and counted, epoch ms
 
     def start(self) -> None:
-        """Take the stream over and tell the source where to go on, if it is known which it is.
+        """Take the stream over and tell the source where to go on.
 
         Raises:
             IncarnationError: the source is not the one the ledger knows.
         """
         stream = self.ledger.stream(self.source.domain, self.source.name, self.source.incarnation)
         self._stream = replace(stream, epoch=self.ledger.lease(stream.id))
-        if self.source.incarnation:
-            self.source.resume(self.ledger.positions(stream.id))
-            self._met = True
+        self.source.resume(self.ledger.positions(stream.id))
 
     @property
     def turn(self) -> Hold:
@@ -218,21 +215,7 @@ class Lander:
         return self._stream
 
     def meet(self) -> None:
-        """Ask a source that is kept elsewhere which log it is, and where it begins; once.
-
-        Raises:
-            SourceDownError: it cannot be reached; it is to be tried again.
-            IncarnationError: it is not the one the ledger knows.
-        """
-        if self._met:
-            return
-        identity = self.source.identify()
-        self._stream = self.ledger.identify(self._stream, identity)
-        self.ledger.begin(self._stream, self.source.origins(self.ledger.positions(self._stream.id)))
-        self.source.incarnation = identity
-        self.recover()  # before anything is fetched, as that goes on where this ends
-        self.source.resume(self.ledger.positions(self._stream.id))
-        self._met = True
+        """Join those who land the same log, where there are such; this one's is its own."""
 
     def run(self, stop: threading.Event) -> None:
         """Land batches until told to stop; nothing is ever skipped."""

@@ -90,10 +90,6 @@ class Companion:
             opened.callback(self._intake.join, 30)
             self._opened = opened.pop_all()
 
-    def status(self) -> list[dict[str, Any]]:
-        """How each source is, as `Intake.status`."""
-        return self._intake.status()
-
     def stop(self) -> None:
         """End after the batch at hand."""
         self._stop.set()

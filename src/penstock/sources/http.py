@@ -22,7 +22,6 @@ from penstock.sources.frames import FRAME_ROWS
 from penstock.sources.spool import Spool
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     from penstock.sources.replayable import Form, Frame, Part
@@ -133,14 +132,6 @@ class HttpSource:
             group.append(self._waiting.pop(0))
         self._queued -= size
         return group
-
-    def identify(self) -> str:
-        """The spool is its own keeper."""
-        return self.incarnation
-
-    def origins(self, _positions: Mapping[int, int]) -> dict[int, int]:
-        """Segments begin at row 0."""
-        return {}
 
     def resume(self, positions: dict[int, int]) -> None:
         """Start from the ledger's positions."""

@@ -73,18 +73,6 @@ class Replayable(Protocol):
     incarnation: str
     form: Form
 
-    def identify(self) -> str:
-        """Ask which log it is.
-
-        Raises:
-            SourceDownError: who keeps it cannot be reached.
-        """
-        ...
-
-    def origins(self, positions: Mapping[int, int]) -> dict[int, int]:
-        """Where parts begin that the ledger does not know yet, if not at row 0."""
-        ...
-
     def resume(self, positions: dict[int, int]) -> None:
         """Go on from part → next row, as the ledger has it."""
         ...
@@ -120,6 +108,18 @@ class Replayable(Protocol):
 
 class Shared(Replayable, Protocol):
     """A log that several landers share part by part, as its own group tells each of them."""
+
+    def identify(self) -> str:
+        """Ask which log it is.
+
+        Raises:
+            SourceDownError: who keeps it cannot be reached.
+        """
+        ...
+
+    def origins(self, positions: Mapping[int, int]) -> dict[int, int]:
+        """Where parts begin that the ledger does not know yet, if not at row 0."""
+        ...
 
     def join(self, incarnation: str) -> None:
         """Ask to be given parts, from now on, of the log that `identify` has named."""

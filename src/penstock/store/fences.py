@@ -97,7 +97,7 @@ def held_row(connection: sa.Connection, intent: Intent) -> sa.Row[Any]:
                 f"batch {intent.batch} has gone to another lander",
                 where=f"{held.domain}/{held.source}",
             )
-        return open_row(connection, intent, held)
+        return _still_open(row, held)
     held = fence(connection, intent.stream_id, intent.epoch)
     row = open_row(connection, intent, held)
     if row.epoch != intent.epoch:
@@ -110,10 +110,13 @@ def held_row(connection: sa.Connection, intent: Intent) -> sa.Row[Any]:
 
 def open_row(connection: sa.Connection, intent: Intent, held: sa.Row[Any]) -> sa.Row[Any]:
     """Return the row of an intent that is open; `held` is its stream's."""
-    row = _row(connection, intent, held)
+    return _still_open(_row(connection, intent, held), held)
+
+
+def _still_open(row: sa.Row[Any], held: sa.Row[Any]) -> sa.Row[Any]:
     if row.closed_no is not None:
         raise LedgerError(
-            f"batch {intent.batch} is closed already", where=f"{held.domain}/{held.source}"
+            f"batch {row.batch} is closed already", where=f"{held.domain}/{held.source}"
         )
     return row
 

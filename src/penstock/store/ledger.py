@@ -40,7 +40,7 @@ from penstock.store.records import (
 from penstock.store.schema import BATCH, NOTE, POSITION, REPLAY, STREAM, TABLE_VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from penstock.store.database import Store
 
@@ -135,26 +135,6 @@ class Ledger:
         )
         with self.store.reading() as connection:
             return {row.part: row.next_row for row in connection.execute(query)}
-
-    def begin(self, stream: Stream, origins: Mapping[int, int]) -> None:
-        """Write down where parts begin that are not known yet; they begin at row 0 else.
-
-        Raises:
-            StaleLeaseError: another lander has leased the stream since.
-        """
-        if not origins:
-            return
-        with self.store.writing() as connection:
-            fence(connection, stream.id, stream.epoch)
-            known = sa.select(POSITION.c.part).where(POSITION.c.stream_id == stream.id)
-            there = set(connection.scalars(known))
-            new = [
-                {"stream_id": stream.id, "part": part, "next_row": row, "lease": 0}
-                for part, row in origins.items()
-                if part not in there
-            ]
-            if new:
-                connection.execute(sa.insert(POSITION), new)
 
     def open(
         self,
